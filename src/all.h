@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* all.h - all exports of a server as a tree of folders
+ *
+ * The names come from a listing that is asked for again when somebody looks and it is
+ * older than a second; an export is opened when a file is, and closed when it has not
+ * been used for a while.  Nobody who calls waits for the network: what has to wait is
+ * put off, and done by a thread of this.
+ */
+
+#ifndef NBDMOUNT_ALL_H
+#define NBDMOUNT_ALL_H
+
+#include "export.h"
+#include "options.h"
+
+struct all;
+struct fuse_lowlevel_ops;
+struct fs;
+
+/* Asks for the first listing, and waits for it.  NULL: *why. */
+struct all *all_open(const struct source *source, const struct options *options,
+                     struct fs *fs, char **why);
+
+/* Closes every export, as export_close does.  -EIO: something could not be flushed. */
+int all_close(struct all *all, int64_t deadline_ms, int hurry);
+
+/* The export that a file shows while it is open, or NULL. */
+struct export *all_export(struct all *all, uint64_t ino);
+
+/* The operations; the session's user data is a struct fs with all set. */
+const struct fuse_lowlevel_ops *all_fs_ops(void);
+
+#endif

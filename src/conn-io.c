@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* conn-io.c - a connection's I/O thread: waiting, receiving, answering, reconnecting
+ *
+ * It is the only one that changes conn->h, so it may look at that without the lock.
+ * Commands are answered with no lock held.  It keeps a list of those in flight, to look
+ * at now and then when their answers are late.
+ */
+
+#include "conn-io.h"
+#include "buffer.h"
+#include "handshake.h"
+#include "log.h"
+
+#include <errno.h>
+#include <libnbd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#define LOOK_MS        200  /* between two looks at what is late */
+#define STABLE_MS      200  /* a connection that dies sooner makes the next one wait */
+#define KEEPALIVE_S    10   /* TCP: three such silences, and the network is gone */
+#define AWAKE_MS       1000 /* after this without anything it sleeps for longer */
+#define IDLE_MS        5000 /* after this the buffers that are kept are given back */
+#define RETRY_FIRST_MS 100
+#define RETRY_LAST_MS  1000
+#define CONNECT_MS     30000 /* for a reconnect, the handshake included */
+#define GOODBYE_MS     1000  /* for the server to close after NBD_CMD_DISC */
+
+_Thread_local struct conn *conn_io_of;
+
+void
+conn_wake(struct conn *conn)
+{
+    if (!atomic_exchange(&conn->woken, true))
+        eventfd_write(conn->wake, 1);
+}
+
+static void
+read_wake(struct conn *conn)
+{
+    eventfd_t n;
+
+    eventfd_read(conn->wake, &n);
+    /* Only now: who sees woken set may rely on us looking around after this. */
+    atomic_store(&conn->woken, false);
+}
+
+/* What was submitted since becomes part of the list. */
+static void
+list_submitted(struct conn *conn, int64_t now)
+{
+    struct command *cmd = atomic_exchange(&conn->submitted, NULL);
+
+    while (cmd != NULL) {
+        struct command *next = cmd->late_next;
+        cmd->since_ms = now;
+        cmd->late_listed = true;
+        cmd->late_prev = NULL;
+        cmd->late_next = conn->late;
+        if (conn->late != NULL)
+            conn->late->late_prev = cmd;
+        conn->late = cmd;
+        cmd = next;
+    }
+}
+
+static void
+unlist(struct conn *conn, struct command *cmd)
+{
+    if (!cmd->late_listed)
+        list_submitted(conn, conn->looked_ms);
+    if (cmd->late_prev != NULL)
+        cmd->late_prev->late_next = cmd->late_next;
+    else
+        conn->late = cmd->late_next;
+    if (cmd->late_next != NULL)
+        cmd->late_next->late_prev = cmd->late_prev;
+}
+
+static void
+answer(struct conn *conn, struct command *cmd)
+{
+    int error = cmd->error;
+
+    if (error == CALLBACK_NOT_CALLED || error == ESHUTDOWN)
+        error = ENOTCONN;
+    unlist(conn, cmd);
+    atomic_fetch_sub(&conn->in_flight, 1);
+    if (error != ENOTCONN) {
+        cmd->done(cmd, error);
+        return;
+    }
+    if (conn_is_live(conn)) { /* it must not come back here */
+        conn_set_live(conn, false);
+        conn->broken = true;
+    }
+    conn->events->orphan(conn->owner, cmd);
+}
+
+/* False: something waits for longer than the server may take. */
+static bool
+look_at_late(struct conn *conn, int64_t now)
+{
+    int64_t timeout_ms = conn->source->timeout_ms;
+    bool fine = true;
+
+    conn->looked_ms = now;
+    list_submitted(conn, now);
+    for (struct command *cmd = conn->late; cmd != NULL; cmd = cmd->late_next) {
+        if (timeout_ms > 0 && now - cmd->since_ms > timeout_ms)
+            fine = false;
+        if (cmd->look != NULL && now - cmd->since_ms >= LOOK_MS)
+            cmd->look(cmd);
+    }
+    conn->events->tick(conn->owner);
+    return fine;
+}
+
+void
+conn_answer_finished(struct conn *conn)
+{
+    struct command *cmd;
+
+    /* Again and again: an answer may submit the next command, which may fail at once.
+     */
+    while ((cmd = atomic_exchange(&conn->finished, NULL)) != NULL) {
+        struct command *ordered = NULL;
+        while (cmd != NULL) { /* a stack: turn it round */
+            struct command *next = cmd->next;
+            cmd->next = ordered;
+            ordered = cmd;
+            cmd = next;
+        }
+        while (ordered != NULL) {
+            struct command *next = ordered->next;
+            answer(conn, ordered);
+            ordered = next;
+        }
+    }
+}
+
+/* Takes the handle away from all and closes it: what was in flight fails. */
+static void
+drop(struct conn *conn)
+{
+    pthread_rwlock_wrlock(&conn->lock);
+    struct nbd_handle *h = conn->h;
+    conn->h = NULL;
+    atomic_store(&conn->live, false);
+    pthread_rwlock_unlock(&conn->lock);
+    nbd_close(h);
+    conn_answer_finished(conn);
+}
+
+/* A network that goes away without a word is noticed by TCP itself. */
+static void
+keep_alive(struct nbd_handle *h)
+{
+    int fd = nbd_aio_get_fd(h), on = 1, seconds = KEEPALIVE_S, count = 3;
+    unsigned user_ms = 3 * KEEPALIVE_S * 1000;
+
+    /* Other sockets than TCP's refuse this, and do not need it. */
+    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+static void
+install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
+{
+    keep_alive(h);
+    conn->info.size = info->size;
+    conn->up_ms = conn_clock_ms();
+    conn->broken = false;
+    atomic_store(&conn->renew, false);
+    pthread_rwlock_wrlock(&conn->lock);
+    conn->h = h;
+    pthread_rwlock_unlock(&conn->lock);
+    if (!conn->events->connected(conn->owner, conn->index, info))
+        conn_renew(conn);
+}
+
+/* Waits for wake, at most that long. */
+static void
+nap(struct conn *conn, int timeout_ms)
+{
+    struct pollfd fd = {.fd = conn->wake, .events = POLLIN};
+
+    if (poll(&fd, 1, timeout_ms) > 0)
+        read_wake(conn);
+    conn_answer_finished(conn);
+}
+
+static bool
+keep_trying(void *user_data)
+{
+    struct conn *conn = user_data;
+
+    conn_answer_finished(conn);
+    conn->events->tick(conn->owner);
+    return !atomic_load(&conn->stopping);
+}
+
+/* Waits before the next attempt: longer each time, and not all clients of a server that
+ * is back at the same moment. */
+static void
+wait_before_next(struct conn *conn)
+{
+    int delay_ms = conn->delay_ms > 0 ? conn->delay_ms : RETRY_FIRST_MS;
+    int64_t now = conn_clock_ms();
+    int64_t until = now + delay_ms - (delay_ms / 4) * ((now ^ conn->index) & 7) / 8;
+
+    conn->delay_ms = delay_ms * 2 < RETRY_LAST_MS ? delay_ms * 2 : RETRY_LAST_MS;
+    while (!atomic_load(&conn->stopping)) {
+        int64_t left = until - conn_clock_ms();
+        if (left <= 0)
+            break;
+        nap(conn, left < LOOK_MS ? (int)left : LOOK_MS);
+        conn->events->tick(conn->owner);
+    }
+}
+
+/* One attempt.  False: it is worth another one, later. */
+static bool
+connect_once(struct conn *conn)
+{
+    struct conn_info info;
+    char *why = NULL;
+    struct handshake_wait wait = {
+        .deadline_ms = conn_clock_ms() + CONNECT_MS,
+        .keep_trying = keep_trying,
+        .user_data = conn,
+    };
+
+    conn->events->connecting(conn->owner, conn->index);
+    struct nbd_handle *h = handshake(conn->source, &wait, &info, &why);
+    if (h != NULL && !handshake_same(&conn->info, &info, &why)) {
+        nbd_close(h);
+        h = NULL;
+        if (!conn->told_refusal)
+            log_error("%s: this is not what was mounted: %s", conn->source->text,
+                      why != NULL ? why : "out of memory");
+        conn->told_refusal = conn->told_failure = true;
+        conn->events->refused(conn->owner, conn->index);
+    }
+    if (h != NULL) {
+        if (conn->was_lost || conn->told_failure)
+            log_info("%s: connected again", conn->source->text);
+        conn->was_lost = conn->told_failure = conn->told_refusal = false;
+        install(conn, h, &info);
+        return true;
+    }
+    if (!conn->told_failure && !atomic_load(&conn->stopping))
+        log_warning("%s: no connection, trying on: %s", conn->source->text,
+                    why != NULL ? why : "out of memory");
+    conn->told_failure = true;
+    free(why);
+    return false;
+}
+
+/* Connects, again and again until it works or the mount ends. */
+static void
+reconnect(struct conn *conn)
+{
+    if (conn_clock_ms() - conn->up_ms >= STABLE_MS)
+        conn->delay_ms = 0;
+    else if (conn->delay_ms > 0)
+        wait_before_next(conn);
+    else
+        conn->delay_ms = RETRY_FIRST_MS; /* at once, for the first time */
+    while (!atomic_load(&conn->stopping) && !connect_once(conn))
+        wait_before_next(conn);
+}
+
+/* One turn of waiting and receiving.  False: the connection is gone. */
+static bool
+turn(struct conn *conn, int timeout_ms)
+{
+    struct nbd_handle *h = conn->h; /* only this thread changes it */
+    unsigned direction = nbd_aio_get_direction(h);
+    struct pollfd fd[2] = {
+        {.fd = conn->wake, .events = POLLIN},
+        {.fd = nbd_aio_get_fd(h)},
+    };
+    int r = 0;
+
+    if (direction & LIBNBD_AIO_DIRECTION_READ)
+        fd[1].events |= POLLIN;
+    if (direction & LIBNBD_AIO_DIRECTION_WRITE)
+        fd[1].events |= POLLOUT;
+    if (poll(fd, 2, timeout_ms) == 0 && timeout_ms == IDLE_MS)
+        buffer_trim();
+    int64_t now = conn_clock_ms();
+    atomic_store_explicit(&conn->asleep, false, memory_order_relaxed);
+    if (fd[1].revents != 0)
+        conn->busy_ms = now;
+    bool in_time = now - conn->looked_ms < LOOK_MS || look_at_late(conn, now);
+    if (fd[0].revents != 0)
+        read_wake(conn);
+    if (fd[1].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL))
+        r = nbd_aio_notify_read(h);
+    /* The direction may have changed since; a notice that is not wanted is an error. */
+    if (r == 0 && (fd[1].revents & POLLOUT) &&
+        (nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_WRITE))
+        r = nbd_aio_notify_write(h);
+    const char *said = r == -1    ? nbd_get_error()
+                       : !in_time ? "no answer in time"
+                                  : "the server closed it";
+    conn_answer_finished(conn);
+    bool gone = !in_time || conn->broken || nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
+    if (gone && !conn->was_lost) {
+        log_warning("%s: connection lost: %s", conn->source->text, said);
+        conn->was_lost = true;
+    }
+    return !gone;
+}
+
+/* Five looks a second are too many for a mount that nobody uses. */
+static bool
+may_sleep_long(struct conn *conn)
+{
+    if (conn_clock_ms() - conn->busy_ms < AWAKE_MS)
+        return false;
+    atomic_store(&conn->asleep, true);
+    return atomic_load(&conn->in_flight) == 0;
+}
+
+static int
+timeout_of(struct conn *conn)
+{
+    if (!atomic_load(&conn->stopping))
+        return may_sleep_long(conn) ? IDLE_MS : LOOK_MS;
+    int64_t left = atomic_load(&conn->deadline_ms) - conn_clock_ms();
+    return left <= 0 ? 0 : left > LOOK_MS ? LOOK_MS : (int)left;
+}
+
+/* NBD_CMD_DISC with nothing in flight, and a short wait for the server to close. */
+static void
+say_goodbye(struct conn *conn)
+{
+    int64_t until = conn_clock_ms() + GOODBYE_MS;
+
+    conn->was_lost = true; /* what is expected is not worth a line */
+    if (nbd_aio_disconnect(conn->h, 0) == -1)
+        return;
+    for (;;) {
+        int64_t left = until - conn_clock_ms();
+        if (left <= 0 || nbd_aio_is_dead(conn->h) || nbd_aio_is_closed(conn->h) ||
+            !turn(conn, (int)left))
+            return;
+    }
+}
+
+void *
+conn_io(void *user_data)
+{
+    struct conn *conn = user_data;
+
+    conn_io_of = conn;
+    for (;;) {
+        bool stopping = atomic_load(&conn->stopping);
+        bool late = stopping && atomic_load(&conn->deadline_ms) <= conn_clock_ms();
+        if (conn->h == NULL && stopping)
+            break;
+        if (conn->h == NULL) {
+            reconnect(conn);
+            continue;
+        }
+        if (stopping && (late || atomic_load(&conn->in_flight) == 0)) {
+            if (!late)
+                say_goodbye(conn);
+            drop(conn);
+            break;
+        }
+        bool renew = atomic_load(&conn->renew);
+        if (renew || !turn(conn, timeout_of(conn))) {
+            if (!renew) {
+                atomic_fetch_add(&conn->losses, 1); /* before anybody is told EIO */
+                conn->events->lost(conn->owner, conn->index);
+            }
+            drop(conn);
+            conn->events->dropped(conn->owner, conn->index);
+        }
+    }
+    conn_answer_finished(conn);
+    return NULL;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* conn-io.h - what conn.c and conn-io.c share; nobody else includes it */
+
+#ifndef NBDMOUNT_CONN_IO_H
+#define NBDMOUNT_CONN_IO_H
+
+#include "conn.h"
+
+#include <pthread.h>
+
+struct nbd_handle;
+
+/* command.error before the library has said anything */
+#define CALLBACK_NOT_CALLED (-1)
+
+struct conn {
+    const struct source *source;
+    const struct conn_events *events;
+    void *owner;
+    unsigned index;
+    struct conn_info info; /* as the first connection had it; size: the latest */
+    pthread_t thread;
+    int wake; /* eventfd: the I/O thread is to look around */
+
+    pthread_rwlock_t lock;
+    struct nbd_handle *h; /* NULL while there is no connection; lock */
+
+    atomic_bool live;     /* h takes commands; set under lock, without it only a hint */
+    atomic_bool renew;    /* h is to be closed */
+    atomic_bool asleep;   /* for long: who submits has to wake it */
+    atomic_bool woken;    /* wake was written and not yet read */
+    atomic_bool stopping; /* after deadline_ms was set */
+    _Atomic int64_t deadline_ms;
+    atomic_uint in_flight;
+    atomic_uint losses;                 /* connections that died */
+    _Atomic(struct command *) finished; /* a stack; the I/O thread takes all of it */
+
+    _Atomic(struct command *) submitted; /* a stack; the I/O thread moves it to: */
+    struct command *late;                /* those in flight; the I/O thread's own */
+    int64_t looked_ms;                   /* when it last looked at them */
+    int64_t busy_ms;                     /* when something last came */
+    int64_t up_ms;                       /* when the handle was made */
+    int delay_ms;                        /* before the next attempt */
+
+    bool broken;       /* the I/O thread's own: the server takes no more commands */
+    bool was_lost;     /* the I/O thread's own: say so when it is back */
+    bool told_refusal; /* the I/O thread's own, as the next */
+    bool told_failure; /* the I/O thread's own: one line for each outage */
+};
+
+/* The connection whose I/O thread this thread is, or NULL. */
+extern _Thread_local struct conn *conn_io_of;
+
+/* The thread's function; its argument is the conn. */
+void *conn_io(void *user_data);
+
+/* Makes the I/O thread look around. */
+void conn_wake(struct conn *conn);
+
+/* Calls done for all that are finished, and for what that finishes. */
+void conn_answer_finished(struct conn *conn);
+
+#endif

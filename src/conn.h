@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* conn.h - one connection to the server, with its I/O thread
+ *
+ * Commands are submitted by any thread, which never waits for the network.  The I/O
+ * thread waits for the socket, receives, and calls each command's done; it replaces a
+ * connection that died.  Knows nothing of FUSE.
+ */
+
+#ifndef NBDMOUNT_CONN_H
+#define NBDMOUNT_CONN_H
+
+#include "settings.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+struct conn_info;
+
+/* Where the server is.  Belongs to the caller; outlives all connections. */
+struct source {
+    const char *uri;                /* or NULL */
+    const char *socket;             /* where uri is NULL: path of a Unix socket */
+    const char *text;               /* what messages call it */
+    const char *export;             /* with socket: its name; NULL: the default one */
+    const char *meta_context;       /* NULL: base:allocation */
+    const struct tls_settings *tls; /* NULL: as the URI says */
+    double extents_s; /* how long known extents are believed; 0: for ever */
+    /* Asked several times a second while the first connection is made; NULL: go on. */
+    bool (*keep_trying)(void);
+    bool debug;
+    int64_t
+        retry_ms; /* how long a command waits for a connection; INT64_MAX: forever */
+    int64_t
+        timeout_ms; /* without an answer for so long a connection is dead; 0: never */
+    size_t replay;  /* bytes of changes that are remembered until a flush; 0: none */
+};
+
+/* The meta context that is asked for. */
+const char *source_meta_context(const struct source *source);
+
+/* What a server says of its export. */
+struct conn_info {
+    int64_t size;
+    char name[256]; /* the export's; empty if it is longer */
+    bool read_only;
+    bool can_flush;
+    bool can_trim;
+    bool can_zero;
+    bool can_multi_conn;
+    bool can_extents; /* the meta context was negotiated */
+    bool extended;    /* 64-bit lengths */
+    uint32_t minimum; /* block sizes, in bytes, never 0 */
+    uint32_t preferred;
+    uint32_t maximum; /* of one payload; a multiple of minimum */
+};
+
+enum command_kind {
+    COMMAND_READ,
+    COMMAND_WRITE,
+    COMMAND_FLUSH,
+    COMMAND_TRIM,
+    COMMAND_ZERO,
+    COMMAND_STATUS,
+};
+
+/* One NBD command.  Whoever submits it owns the memory, which together with buf must
+ * stay until done was called. */
+struct command {
+    enum command_kind kind;
+    uint32_t flags; /* LIBNBD_CMD_FLAG_* */
+    uint64_t off;
+    uint64_t len;
+    void *buf;
+    void *owner;
+    /* Called exactly once, by an I/O thread that holds no lock; error is an errno or 0.
+     * ENOTCONN: the connection died, and nobody knows whether the server did it.
+     * ESTALE: the server has another export now. */
+    void (*done)(struct command *cmd, int error);
+    /* Or NULL.  Called several times a second while the answer is late: it may be that
+     * nobody waits for it any more.  It must be quick and must not submit. */
+    void (*look)(struct command *cmd);
+    /* COMMAND_STATUS: called before done, for pieces of the meta context in rising
+     * order.  It must be quick and must not submit: the handle's lock may be held. */
+    void (*extent)(struct command *cmd, uint64_t off, uint64_t len, uint32_t flags);
+
+    /* conn's own */
+    struct conn *conn;
+    struct command *next;
+    struct command *late_prev, *late_next; /* of those in flight */
+    bool late_listed;
+    bool ahead;      /* may be sent before the connection is live: see conn_set_live */
+    atomic_int hold; /* the submitter and the library; who lets go last queues it */
+    int error;
+    int64_t since_ms; /* about when it was submitted; the I/O thread's own */
+    int64_t
+        give_up_ms; /* the pool's: when its waiting for a connection ends; 0: unset */
+};
+
+/* What a connection tells its owner.  All are called by its I/O thread, with no lock
+ * held and never for two things at once. */
+struct conn_events {
+    void (*connecting)(void *owner, unsigned index);
+    /* The export may have grown.  False: it must be made anew.  Otherwise nothing is
+     * sent until conn_set_live, but for commands that may go ahead. */
+    bool (*connected)(void *owner, unsigned index, const struct conn_info *now);
+    /* A server answers that has something else. */
+    void (*refused)(void *owner, unsigned index);
+    void (*lost)(void *owner, unsigned index);    /* it died; then */
+    void (*dropped)(void *owner, unsigned index); /* all its commands have failed */
+    /* In place of done(ENOTCONN). */
+    void (*orphan)(void *owner, struct command *cmd);
+    /* Several times a second while there is no connection, or answers are late. */
+    void (*tick)(void *owner);
+};
+
+/* Connects and negotiates, and starts the I/O thread.  *info is what the server said.
+ * It is live.  NULL: *why says which step failed and what was said; the caller frees
+ * it.  Waits for the network.  index is what the events are told. */
+struct conn *conn_open(const struct source *source, const struct conn_events *events,
+                       void *owner, unsigned index, struct conn_info *info, char **why);
+
+/* A further connection, made by its own thread; until then conn_is_live is false. *info
+ * is what the server has to say again, here and after each reconnect. */
+struct conn *conn_start(const struct source *source, const struct conn_events *events,
+                        void *owner, unsigned index, const struct conn_info *info);
+
+/* Whether commands are taken; for a connection that is there. */
+void conn_set_live(struct conn *conn, bool live);
+
+/* The I/O thread is to give the connection up and make it anew; this is no loss. */
+void conn_renew(struct conn *conn);
+
+bool conn_is_live(const struct conn *conn);
+unsigned conn_in_flight(const struct conn *conn);
+
+/* How often an established connection died. */
+unsigned conn_losses(const struct conn *conn);
+
+/* Never fails: what goes wrong is told to done. */
+void conn_submit(struct conn *conn, struct command *cmd);
+
+/* The end: conn_stop lets what is in flight finish until the deadline (CLOCK_MONOTONIC
+ * milliseconds), says goodbye to the server and ends the thread; conn_join waits for
+ * that.  What is still in flight at the deadline fails with ENOTCONN.  After conn_join,
+ * conn_answer does the I/O thread's work for what is submitted all the same: false if
+ * there was nothing. */
+void conn_stop(struct conn *conn, int64_t deadline_ms);
+void conn_join(struct conn *conn);
+bool conn_answer(struct conn *conn);
+void conn_free(struct conn *conn);
+
+/* CLOCK_MONOTONIC */
+int64_t conn_clock_ms(void);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* export.c - see export.h */
+
+#include "export.h"
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A flush of our own, when there is too much to remember. */
+struct own_flush {
+    struct command cmd;
+    struct flush_mark mark;
+    struct export *export;
+};
+
+static void
+export_free(struct export *export)
+{
+    prefetch_free(export->prefetch);
+    replay_free(export->replay);
+    free(export->own_flush);
+    sparse_free(export->sparse);
+    ordering_clear(&export->changes);
+    if (export->idle != -1)
+        close(export->idle);
+    free(export);
+}
+
+static uint64_t
+dirty_bytes(struct export *export)
+{
+    uint64_t flushed = atomic_load(&export->flushed);
+
+    return atomic_load(&export->written) - flushed;
+}
+
+void
+export_wrote(struct export *export, uint64_t len, unsigned losses)
+{
+    uint64_t flushed = atomic_load(&export->flushed);
+
+    if (atomic_fetch_add(&export->written, len) == flushed)
+        atomic_store(&export->losses_known, losses);
+}
+
+void
+export_mark(struct export *export, struct flush_mark *mark)
+{
+    mark->written = atomic_load(&export->written);
+    mark->replay = export->replay != NULL ? replay_mark(export->replay) : 0;
+}
+
+void
+export_flushed(struct export *export, const struct flush_mark *mark)
+{
+    uint64_t flushed = atomic_load(&export->flushed);
+
+    while (flushed < mark->written &&
+           !atomic_compare_exchange_weak(&export->flushed, &flushed, mark->written))
+        ;
+    if (export->replay != NULL)
+        replay_cut(export->replay, mark->replay);
+}
+
+bool
+export_may_have_lost(struct export *export, const struct flush_mark *mark)
+{
+    unsigned now = pool_losses(export->pool);
+    uint64_t dirty = mark->written - atomic_load(&export->flushed);
+
+    if (export->replay != NULL || dirty == 0 || !export->info.can_flush ||
+        atomic_exchange(&export->losses_known, now) == now)
+        return false;
+    export_flushed(export, mark);
+    log_error("%s: the connection was lost after %" PRIu64
+              " bytes were written and before they were flushed; fsync fails",
+              export->source.text, dirty);
+    return true;
+}
+
+/* ---- what may have to be sent again */
+
+static void
+on_own_flush(struct command *cmd, int error)
+{
+    struct own_flush *flush = cmd->owner;
+    struct export *export = flush->export;
+
+    if (error == 0) {
+        export_flushed(export, &flush->mark);
+    } else if (error != ENOTCONN && error != ESTALE) {
+        log_error("%s: the server cannot flush: %s", export->source.text,
+                  strerror(error));
+        atomic_store(&export->flush_error, EIO);
+        export_flushed(export, &flush->mark); /* there is no second chance */
+        error = 0;
+    }
+    replay_flushed(export->replay, error);
+}
+
+static void
+want_flush(void *owner)
+{
+    struct export *export = owner;
+    struct own_flush *flush = export->own_flush;
+
+    export_mark(export, &flush->mark);
+    flush->cmd = (struct command){
+        .kind = COMMAND_FLUSH,
+        .owner = flush,
+        .done = on_own_flush,
+    };
+    pool_submit(export->pool, &flush->cmd);
+}
+
+static void
+on_replayed(void *owner, int error)
+{
+    struct export *export = owner;
+
+    if (error == 0)
+        return;
+    log_error("%s: the server does not take again what it has forgotten: %s; "
+              "the next fsync fails",
+              export->source.text, strerror(error));
+    atomic_store(&export->flush_error, EIO);
+}
+
+static void
+on_tick(void *owner)
+{
+    struct export *export = owner;
+
+    ordering_look(&export->changes);
+}
+
+static void
+on_grown(void *owner, int64_t size)
+{
+    struct export *export = owner;
+
+    log_warning("%s: the export has grown to %" PRId64
+                " bytes; mount it anew to use them",
+                export->source.text, size);
+}
+
+static const struct pool_events pool_events = {
+    .tick = on_tick,
+    .replayed = on_replayed,
+    .grown = on_grown,
+};
+
+/* False: no memory. */
+static bool
+begin(struct export *export)
+{
+    if (!export->read_only && !export->info.can_flush)
+        log_warning("%s: the server has no flush: fsync cannot promise anything, and "
+                    "what the server forgets is lost",
+                    export->source.text);
+    if (!export->read_only && export->info.can_flush && export->source.replay > 0) {
+        export->replay = replay_new(export->source.replay, want_flush, export);
+        export->own_flush = calloc(1, sizeof *export->own_flush);
+        if (export->replay == NULL || export->own_flush == NULL)
+            return false;
+        export->own_flush->export = export;
+    }
+    pool_begin(export->pool, &pool_events, export, export->replay);
+    return true;
+}
+
+struct export *
+export_open(const struct source *source, unsigned connections, bool read_only,
+            char **why)
+{
+    struct export *export = calloc(1, sizeof *export);
+    struct timespec now;
+
+    *why = NULL;
+    if (export == NULL)
+        return NULL;
+    export->source = *source;
+    ordering_init(&export->changes);
+    clock_gettime(CLOCK_REALTIME, &now);
+    atomic_init(&export->mtime_ns, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    export->idle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (export->idle == -1) {
+        *why = strdup(strerror(errno));
+        export_free(export);
+        return NULL;
+    }
+    export->pool = pool_open(&export->source, connections, &export->info, why);
+    if (export->pool == NULL) {
+        export_free(export);
+        return NULL;
+    }
+    export->read_only = read_only || export->info.read_only;
+    export->sparse = sparse_new(export->pool, &export->source, &export->info);
+    if (export->sparse != NULL)
+        export->prefetch = prefetch_new(export->pool, export->sparse, &export->info);
+    if (export->prefetch == NULL || !begin(export)) {
+        pool_close(export->pool, conn_clock_ms());
+        export_free(export);
+        return NULL;
+    }
+    return export;
+}
+
+void
+export_request_begins(struct export *export)
+{
+    atomic_fetch_add_explicit(&export->requests, 1, memory_order_relaxed);
+}
+
+void
+export_request_ends(struct export *export)
+{
+    /* Nobody but export_close frees it, and that not before all requests have ended or
+     * all connections are gone. */
+    if (atomic_fetch_sub(&export->requests, 1) == 1 && atomic_load(&export->draining))
+        eventfd_write(export->idle, 1);
+}
+
+/* True when fd became readable. */
+static bool
+wait_for(int fd, int64_t deadline_ms, int hurry)
+{
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                            {.fd = hurry, .events = POLLIN}};
+
+    for (;;) {
+        int64_t left = deadline_ms - conn_clock_ms();
+        int r = poll(fds, 2, left <= 0 ? 0 : left > 60000 ? 60000 : (int)left);
+        if (fds[0].revents & POLLIN)
+            return r > 0;
+        if ((r > 0 && fds[1].revents != 0) || left <= 0)
+            return false;
+    }
+}
+
+struct last_flush {
+    struct command cmd;
+    int done;         /* eventfd */
+    atomic_int error; /* set before it is written */
+};
+
+static void
+on_last_flush(struct command *cmd, int error)
+{
+    struct last_flush *flush = cmd->owner;
+
+    atomic_store(&flush->error, error);
+    eventfd_write(flush->done, 1);
+}
+
+static int
+flush_at_end(struct export *export, int64_t deadline_ms, int hurry,
+             struct last_flush *flush)
+{
+    if (export->replay == NULL &&
+        atomic_load(&export->losses_known) != pool_losses(export->pool))
+        return ENOTCONN; /* the server that had them may have forgotten them */
+    flush->cmd = (struct command){
+        .kind = COMMAND_FLUSH,
+        .owner = flush,
+        .done = on_last_flush,
+    };
+    atomic_store(&flush->error, ETIMEDOUT);
+    pool_submit(export->pool, &flush->cmd);
+    if (!wait_for(flush->done, deadline_ms, hurry))
+        return ETIMEDOUT;
+    return atomic_load(&flush->error);
+}
+
+static bool
+drain(struct export *export, int64_t deadline_ms, int hurry)
+{
+    atomic_store(&export->draining, true); /* before requests is looked at */
+    while (atomic_load(&export->requests) > 0) {
+        eventfd_t n;
+        if (!wait_for(export->idle, deadline_ms, hurry))
+            return false;
+        eventfd_read(export->idle, &n);
+    }
+    return true;
+}
+
+int
+export_close(struct export *export, int64_t deadline_ms, int hurry)
+{
+    struct last_flush flush = {.done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    int result = 0;
+
+    if (!drain(export, deadline_ms, hurry)) {
+        log_error("%s: the server did not answer %u requests in time",
+                  export->source.text, atomic_load(&export->requests));
+        result = -EIO;
+    }
+    uint64_t dirty = dirty_bytes(export);
+    if (dirty > 0 && export->info.can_flush) {
+        int error =
+            result != 0 ? ETIMEDOUT : flush_at_end(export, deadline_ms, hurry, &flush);
+        if (error == 0)
+            error = atomic_exchange(&export->flush_error, 0);
+        if (error != 0) {
+            log_error("%s: %" PRIu64 " bytes were written and could not be flushed: %s",
+                      export->source.text, dirty, strerror(error));
+            result = -EIO;
+        }
+    }
+    if (result != 0)
+        deadline_ms = conn_clock_ms();     /* waiting longer would not help */
+    pool_close(export->pool, deadline_ms); /* all commands are answered after this */
+    close(flush.done);
+    export_free(export);
+    return result;
+}

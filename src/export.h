@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* export.h - one mounted export: what it is, and what serves it */
+
+#ifndef NBDMOUNT_EXPORT_H
+#define NBDMOUNT_EXPORT_H
+
+#include "ordering.h"
+#include "pool.h"
+#include "prefetch.h"
+#include "replay.h"
+#include "sparse.h"
+
+#include <time.h>
+
+struct export
+{
+    struct source source;
+    struct conn_info info; /* does not change */
+    bool read_only;        /* the server says so, or we were told to */
+    struct pool *pool;
+    struct sparse *sparse;
+    struct prefetch *prefetch;
+    struct ordering changes;
+
+    _Atomic int64_t mtime_ns; /* since 1970; when the file was last written */
+    _Atomic uint64_t written; /* bytes changed */
+    _Atomic uint64_t flushed; /* of these; what is between them is dirty */
+    atomic_uint losses_known; /* pool_losses() before the first dirty one */
+    atomic_int flush_error;   /* for the next fsync to tell */
+    struct replay *replay;    /* NULL: changes are not remembered */
+    struct own_flush *own_flush;
+    atomic_uint requests; /* not yet answered */
+    atomic_bool draining; /* export_close waits for them */
+    int idle;             /* eventfd: written when requests becomes 0 then */
+};
+
+/* Waits until the first connection works.  NULL: *why says why not, for the caller to
+ * free.  The strings of source outlive the export. */
+struct export *export_open(const struct source *source, unsigned connections,
+                           bool read_only, char **why);
+
+/* Each request from its arrival to its answer. */
+void export_request_begins(struct export *export);
+void export_request_ends(struct export *export);
+
+/* A change of len bytes has ended; losses is pool_losses() when it began. */
+void export_wrote(struct export *export, uint64_t len, unsigned losses);
+
+/* What a flush that is about to be sent covers; and that it was done. */
+struct flush_mark {
+    uint64_t written;
+    uint64_t replay;
+};
+void export_mark(struct export *export, struct flush_mark *mark);
+void export_flushed(struct export *export, const struct flush_mark *mark);
+
+/* Whether a connection has died since the first change that is to be flushed, and what
+ * the server has forgotten cannot be sent again.  Told once, also in the log. */
+bool export_may_have_lost(struct export *export, const struct flush_mark *mark);
+
+/* Lets requests finish, flushes, says goodbye to the server, and frees everything.  The
+ * last is at the deadline (CLOCK_MONOTONIC milliseconds) or when hurry, an eventfd,
+ * becomes readable.  -EIO: something could not be flushed, and was logged.  Nobody may
+ * begin a request any more. */
+int export_close(struct export *export, int64_t deadline_ms, int hurry);
+
+#endif

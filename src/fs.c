@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fs.c - see fs.h */
+
+#define FUSE_USE_VERSION 314
+
+#include "fs.h"
+#include "all.h"
+#include "file.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define INODE_FILE      (FUSE_ROOT_ID + 1) /* where the root is a directory */
+#define MAX_BACKGROUND  64
+#define TIMEOUT_ENTRY_S 3600.0 /* names do not change */
+#define BLKSIZE_MAX     (1 << 20)
+
+static struct fs *
+fs_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+/* The export that an inode shows, or NULL: it is the root directory, or none. */
+static struct export *
+export_of(const struct fs *fs, fuse_ino_t ino)
+{
+    if (fs->all != NULL)
+        return all_export(fs->all, ino);
+    fuse_ino_t file = fs->filename == NULL ? FUSE_ROOT_ID : INODE_FILE;
+
+    return ino == file ? fs->export : NULL;
+}
+
+const char *
+fs_filename(const char *name)
+{
+    if (name == NULL || *name == '\0' || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0 || strlen(name) > NAME_MAX || strchr(name, '/') != NULL)
+        return "nbd";
+    for (const char *p = name; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return "nbd";
+    return name;
+}
+
+static void
+set_owner_and_times(const struct fs *fs, struct export *export, struct stat *st)
+{
+    static _Atomic int64_t begun;
+    int64_t ns = atomic_load_explicit(export != NULL ? &export->mtime_ns : &begun,
+                                      memory_order_relaxed);
+
+    if (ns == 0) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+        atomic_store(&begun, ns);
+    }
+    st->st_uid = fs->options->uid;
+    st->st_gid = fs->options->gid;
+    st->st_mtim = (struct timespec){ns / 1000000000, ns % 1000000000};
+    st->st_ctim = st->st_atim = st->st_mtim;
+}
+
+/* Fills *st and tells how long the kernel may believe it: not at all before all its
+ * blocks are known. */
+static double
+stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct stat *st)
+{
+    mode_t mode = fs->options->mode;
+    bool exact;
+    uint32_t preferred = export->info.preferred;
+
+    memset(st, 0, sizeof *st);
+    st->st_ino = ino;
+    st->st_mode = S_IFREG | (export->read_only ? mode & ~0222U : mode);
+    st->st_nlink = 1;
+    st->st_size = export->info.size;
+    st->st_blksize = preferred < BLKSIZE_MAX ? preferred : BLKSIZE_MAX;
+    st->st_blocks = (blkcnt_t)sparse_blocks(export->sparse, &exact);
+    set_owner_and_times(fs, export, st);
+    return exact ? fs->options->attr_timeout_s : 0;
+}
+
+double
+fs_stat(const struct fs *fs, struct export *export, uint64_t ino, struct stat *st)
+{
+    if (export != NULL)
+        return stat_file(fs, export, ino, st);
+    memset(st, 0, sizeof *st);
+    st->st_ino = ino;
+    /* who may read the file may go there */
+    st->st_mode =
+        S_IFDIR | (fs->options->mode & 0444) | (fs->options->mode & 0444) >> 2;
+    st->st_nlink = 2;
+    set_owner_and_times(fs, fs->export, st);
+    return fs->options->attr_timeout_s;
+}
+
+static void
+set_cap(struct fuse_conn_info *conn, unsigned cap, bool on)
+{
+    if (!on)
+        conn->want &= ~cap;
+    else if (conn->capable & cap)
+        conn->want |= cap;
+}
+
+static void
+fs_init(void *userdata, struct fuse_conn_info *conn)
+{
+    (void)userdata;
+    conn->max_write = FILE_TRANSFER_MAX;
+    conn->max_read = FILE_TRANSFER_MAX; /* as in the mount option */
+    conn->max_background = MAX_BACKGROUND;
+    conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
+    set_cap(conn, FUSE_CAP_ASYNC_READ, true);
+    set_cap(conn, FUSE_CAP_ASYNC_DIO, true);
+    set_cap(conn, FUSE_CAP_PARALLEL_DIROPS, true);
+    /* O_TRUNC comes as a setattr, which can be refused. */
+    set_cap(conn, FUSE_CAP_ATOMIC_O_TRUNC, false);
+    /* Nobody but us changes the file, so its cache stays right. */
+    set_cap(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
+    /* Write data is copied once in either case; a pipe is no gain here (measured). */
+    set_cap(conn, FUSE_CAP_SPLICE_READ, false);
+    set_cap(conn, FUSE_CAP_SPLICE_WRITE, false);
+    set_cap(conn, FUSE_CAP_SPLICE_MOVE, false);
+}
+
+static void
+fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct fs *fs = fs_of(req);
+    struct fuse_entry_param entry = {.entry_timeout = TIMEOUT_ENTRY_S};
+
+    if (parent != FUSE_ROOT_ID || fs->filename == NULL ||
+        strcmp(name, fs->filename) != 0) {
+        fuse_reply_err(req, ENOENT);
+        return;
+    }
+    entry.ino = INODE_FILE;
+    entry.attr_timeout = stat_file(fs, fs->export, INODE_FILE, &entry.attr);
+    fuse_reply_entry(req, &entry);
+}
+
+static void
+fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct fs *fs = fs_of(req);
+    struct export *export = export_of(fs, ino);
+    struct stat st;
+
+    (void)fi;
+    double timeout = fs_stat(fs, export, ino, &st);
+    fuse_reply_attr(req, &st, timeout);
+}
+
+/* The times, and a size that is already so.  An export has the size it has. */
+static void
+fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+           struct fuse_file_info *fi)
+{
+    struct fs *fs = fs_of(req);
+    struct export *export = export_of(fs, ino);
+    const int times = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
+                      FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW |
+                      FUSE_SET_ATTR_CTIME;
+    struct timespec when = attr->st_mtim;
+
+    if (export == NULL || (to_set & ~(times | FUSE_SET_ATTR_SIZE)) != 0) {
+        fuse_reply_err(req, EPERM);
+        return;
+    }
+    if ((to_set & FUSE_SET_ATTR_SIZE) && export->read_only) {
+        fuse_reply_err(req, EROFS);
+        return;
+    }
+    if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size < export->info.size &&
+        attr->st_size >= 0 && fs->options->truncate == TRUNCATE_ZERO) {
+        /* The kernel gets what it asked for, so that it drops what it has cached behind
+         * that, and is not to believe it any longer. */
+        struct stat st;
+        stat_file(fs, export, ino, &st);
+        st.st_size = attr->st_size;
+        file_truncate(export, req, &st);
+        return;
+    }
+    if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size != export->info.size) {
+        if (!fs->told_truncate)
+            log_warning("%s: an export cannot change its size: "
+                        "write without truncating (conv=notrunc in dd), or mount it "
+                        "with truncate=zero",
+                        export->source.text);
+        fs->told_truncate = true;
+        fuse_reply_err(req, EPERM);
+        return;
+    }
+    if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+        clock_gettime(CLOCK_REALTIME, &when);
+    if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
+        atomic_store(&export->mtime_ns,
+                     (int64_t)when.tv_sec * 1000000000 + when.tv_nsec);
+    fs_getattr(req, ino, fi);
+}
+
+static void
+fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    if (export == NULL) {
+        fuse_reply_err(req, EISDIR);
+        return;
+    }
+    if ((fi->flags & O_ACCMODE) != O_RDONLY && export->read_only) {
+        fuse_reply_err(req, EROFS);
+        return;
+    }
+    fi->keep_cache = fs_of(req)->options->cache == CACHE_ALWAYS;
+    fi->direct_io = fs_of(req)->options->cache == CACHE_NONE;
+    /* Who wants no cache wants what the server has now; and where others write to the
+     * export, holes are not asked for without need. */
+    struct stream *stream =
+        fi->direct_io ? NULL : stream_new(export->prefetch, fi->keep_cache);
+    fi->fh = (uint64_t)(uintptr_t)stream;
+    if (fuse_reply_open(req, fi) == -ENOENT) /* interrupted: no release follows */
+        stream_free(export->prefetch, stream);
+}
+
+static void
+fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    if (export != NULL)
+        stream_free(export->prefetch, (struct stream *)(uintptr_t)fi->fh);
+    fuse_reply_err(req, 0);
+}
+
+static void
+fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+        struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    /* The same with O_DIRECT. */
+    struct stream *stream =
+        fi->flags & O_DIRECT ? NULL : (struct stream *)(uintptr_t)fi->fh;
+
+    if (export == NULL)
+        fuse_reply_err(req, EISDIR);
+    else if (off < 0)
+        fuse_reply_err(req, EINVAL);
+    else
+        file_read_ahead(export, stream, req, (uint64_t)off, size);
+}
+
+static void
+fs_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t off,
+             struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    (void)fi;
+    if (export == NULL)
+        fuse_reply_err(req, EISDIR);
+    else if (export->read_only)
+        fuse_reply_err(req, EROFS);
+    else if (off < 0)
+        fuse_reply_err(req, EINVAL);
+    else
+        file_write(export, req, data, (uint64_t)off);
+}
+
+static void
+fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    (void)datasync;
+    (void)fi;
+    if (export == NULL)
+        fuse_reply_err(req, 0);
+    else
+        file_sync(export, req);
+}
+
+static void
+fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
+             struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+    const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const int discard = fs_of(req)->options->discard;
+
+    (void)fi;
+    if (export == NULL)
+        fuse_reply_err(req, EISDIR);
+    else if (export->read_only)
+        fuse_reply_err(req, EROFS);
+    else if (off < 0 || len <= 0)
+        fuse_reply_err(req, EINVAL);
+    else if ((mode != punch && (mode & ~FALLOC_FL_KEEP_SIZE) != FALLOC_FL_ZERO_RANGE) ||
+             (mode == punch && discard == DISCARD_NONE))
+        fuse_reply_err(req, EOPNOTSUPP);
+    else if (!(mode & FALLOC_FL_KEEP_SIZE) &&
+             (off > export->info.size || len > export->info.size - off))
+        fuse_reply_err(req, ENOSPC); /* it would have to grow */
+    else
+        file_zero(export, req, (uint64_t)off, (uint64_t)len,
+                  mode != punch             ? ZERO_KEEP
+                  : discard == DISCARD_TRIM ? ZERO_TRIM
+                                            : ZERO_HOLE);
+}
+
+static void
+fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+         struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    (void)fi;
+    if (export == NULL || (whence != SEEK_DATA && whence != SEEK_HOLE))
+        fuse_reply_err(req, EINVAL);
+    else if (off < 0)
+        fuse_reply_err(req, ENXIO);
+    else
+        file_seek(export, req, (uint64_t)off, whence == SEEK_DATA);
+}
+
+static void
+fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+           struct fuse_file_info *fi)
+{
+    struct fs *fs = fs_of(req);
+    const char *names[] = {".", "..", fs->filename};
+    size_t used = 0;
+
+    (void)fi;
+    if (ino != FUSE_ROOT_ID || fs->filename == NULL) {
+        fuse_reply_err(req, ENOTDIR);
+        return;
+    }
+    char *buf = malloc(size);
+    if (buf == NULL) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    for (off_t i = off < 0 ? 3 : off; i < 3; i++) {
+        struct stat st = {.st_ino = i < 2 ? FUSE_ROOT_ID : INODE_FILE,
+                          .st_mode = i < 2 ? S_IFDIR : S_IFREG};
+        size_t n =
+            fuse_add_direntry(req, buf + used, size - used, names[i], &st, i + 1);
+        if (n > size - used)
+            break;
+        used += n;
+    }
+    fuse_reply_buf(req, buf, used);
+    free(buf);
+}
+
+static void
+fs_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+    struct fs *fs = fs_of(req);
+    uint64_t total = ((uint64_t)fs->export->info.size + 511) / 512;
+    bool exact;
+    uint64_t used = sparse_blocks(fs->export->sparse, &exact);
+    struct statvfs st = {
+        .f_bsize = fs->export->info.preferred,
+        .f_frsize = 512,
+        .f_blocks = total,
+        .f_bfree = total - used,
+        .f_bavail = total - used,
+        .f_files = 1,
+        .f_namemax = NAME_MAX,
+    };
+
+    (void)ino;
+    fuse_reply_statfs(req, &st);
+}
+
+const struct fuse_lowlevel_ops fs_ops = {
+    .init = fs_init,
+    .lookup = fs_lookup,
+    .getattr = fs_getattr,
+    .setattr = fs_setattr,
+    .open = fs_open,
+    .release = fs_release,
+    .read = fs_read,
+    .write_buf = fs_write_buf,
+    .fsync = fs_fsync,
+    .fallocate = fs_fallocate,
+    .lseek = fs_lseek,
+    .readdir = fs_readdir,
+    .statfs = fs_statfs,
+};

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* handshake.c - see handshake.h */
+
+#include "handshake.h"
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libnbd.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define LOOK_AROUND_MS    200
+#define DEFAULT_PREFERRED 4096
+#define DEFAULT_MAXIMUM   (UINT32_C(32) << 20)
+#define OWN_MAXIMUM       (UINT32_C(32) << 20) /* no payload of ours is greater */
+#define GOODBYE_MS        1000
+#define MINIMUM_LIMIT     65536 /* the specification's */
+
+static void
+explain(char **why, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(why, format, args) == -1)
+        *why = NULL;
+    va_end(args);
+}
+
+static int
+on_debug(void *user_data, const char *context, const char *msg)
+{
+    (void)user_data;
+    log_debug("%s: %s", context != NULL ? context : "libnbd", msg);
+    return 0;
+}
+
+/* Before the URI, which may say more. */
+static int
+set_up_tls(struct nbd_handle *h, const struct tls_settings *tls)
+{
+    static const int modes[] = {
+        [TLS_OFF] = LIBNBD_TLS_DISABLE,
+        [TLS_ALLOW] = LIBNBD_TLS_ALLOW,
+        [TLS_REQUIRE] = LIBNBD_TLS_REQUIRE,
+    };
+
+    if (tls->mode != TLS_UNSET && nbd_set_tls(h, modes[tls->mode]) == -1)
+        return -1;
+    if (tls->certificates != NULL &&
+        nbd_set_tls_certificates(h, tls->certificates) == -1)
+        return -1;
+    if (tls->psk_file != NULL && nbd_set_tls_psk_file(h, tls->psk_file) == -1)
+        return -1;
+    if (tls->username != NULL && nbd_set_tls_username(h, tls->username) == -1)
+        return -1;
+    if (tls->hostname != NULL && nbd_set_tls_hostname(h, tls->hostname) == -1)
+        return -1;
+    if (tls->verify_peer != -1 &&
+        nbd_set_tls_verify_peer(h, tls->verify_peer != 0) == -1)
+        return -1;
+    return 0;
+}
+
+static int
+set_up(struct nbd_handle *h, const struct source *source)
+{
+    nbd_debug_callback debug = {.callback = on_debug};
+
+    if (source->debug &&
+        (nbd_set_debug_callback(h, debug) == -1 || nbd_set_debug(h, true) == -1))
+        return -1;
+    /* The person who wrote the URI runs this program: it may name key files. */
+    if (nbd_set_uri_allow_local_file(h, true) == -1)
+        return -1;
+    if (nbd_add_meta_context(h, source_meta_context(source)) == -1)
+        return -1;
+    if (source->tls != NULL && set_up_tls(h, source->tls) == -1)
+        return -1;
+    /* Requests are aligned here; the ragged end of an export cannot be. */
+    uint32_t strict = nbd_get_strict_mode(h);
+    if (nbd_set_strict_mode(h, strict & ~LIBNBD_STRICT_ALIGN) == -1)
+        return -1;
+#ifdef LIBNBD_HAVE_NBD_SET_PREAD_INITIALIZE
+    /* What a read that failed leaves in the buffer is never shown to anybody. */
+    if (nbd_set_pread_initialize(h, false) == -1)
+        return -1;
+#endif
+    return 0;
+}
+
+static int
+start(struct nbd_handle *h, const struct source *source)
+{
+    if (source->uri != NULL)
+        return nbd_aio_connect_uri(h, source->uri);
+    if (source->export != NULL && nbd_set_export_name(h, source->export) == -1)
+        return -1;
+    return nbd_aio_connect_unix(h, source->socket);
+}
+
+bool
+handshake_finish(struct nbd_handle *h, const struct handshake_wait *wait, char **why)
+{
+    while (!nbd_aio_is_ready(h) && !nbd_aio_is_negotiating(h)) {
+        if (nbd_aio_is_dead(h) || nbd_aio_is_closed(h)) {
+            explain(why, "the server closed the connection during the handshake");
+            return false;
+        }
+        if (wait->keep_trying != NULL && !wait->keep_trying(wait->user_data)) {
+            explain(why, "given up");
+            return false;
+        }
+        if (conn_clock_ms() >= wait->deadline_ms) {
+            explain(why, "no answer from the server (handshake, %s)",
+                    nbd_connection_state(h));
+            return false;
+        }
+        unsigned direction = nbd_aio_get_direction(h);
+        struct pollfd fd = {.fd = nbd_aio_get_fd(h)};
+        if (direction & LIBNBD_AIO_DIRECTION_READ)
+            fd.events |= POLLIN;
+        if (direction & LIBNBD_AIO_DIRECTION_WRITE)
+            fd.events |= POLLOUT;
+        int r = poll(&fd, 1, LOOK_AROUND_MS);
+        if (r == -1 && errno != EINTR) {
+            explain(why, "poll: %s", strerror(errno));
+            return false;
+        }
+        if (r <= 0)
+            continue;
+        if ((fd.revents & ~POLLOUT) && (direction & LIBNBD_AIO_DIRECTION_READ))
+            r = nbd_aio_notify_read(h);
+        else
+            r = nbd_aio_notify_write(h);
+        if (r == -1) {
+            explain(why, "%s", nbd_get_error());
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+ask_block_sizes(struct nbd_handle *h, struct conn_info *info)
+{
+    int64_t minimum = nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM);
+    int64_t preferred = nbd_get_block_size(h, LIBNBD_SIZE_PREFERRED);
+    int64_t maximum = nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM);
+
+    /* Servers that say nothing take single bytes: the specification's advice to them.
+     */
+    if (minimum <= 0 || minimum > MINIMUM_LIMIT || (minimum & (minimum - 1)) != 0)
+        minimum = 1;
+    if (preferred < DEFAULT_PREFERRED || (preferred & (preferred - 1)) != 0)
+        preferred = DEFAULT_PREFERRED;
+    if (maximum <= 0)
+        maximum = DEFAULT_MAXIMUM;
+    if (maximum > OWN_MAXIMUM)
+        maximum = OWN_MAXIMUM;
+    maximum -= maximum % minimum;
+    if (maximum == 0)
+        maximum = minimum;
+    info->minimum = (uint32_t)minimum;
+    info->preferred = (uint32_t)(preferred > OWN_MAXIMUM ? OWN_MAXIMUM : preferred);
+    info->maximum = (uint32_t)maximum;
+}
+
+bool
+handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
+{
+    memset(info, 0, sizeof *info);
+    info->size = nbd_get_size(h);
+    if (info->size == -1) {
+        explain(why, "the size of the export: %s", nbd_get_error());
+        return false;
+    }
+    info->read_only = nbd_is_read_only(h) == 1;
+    info->can_flush = nbd_can_flush(h) == 1;
+    info->can_trim = nbd_can_trim(h) == 1;
+    info->can_zero = nbd_can_zero(h) == 1;
+    info->can_multi_conn = nbd_can_multi_conn(h) == 1;
+    char *context = nbd_get_meta_context(h, 0); /* the one that was asked for */
+    info->can_extents = context != NULL && nbd_can_meta_context(h, context) == 1;
+    free(context);
+#ifdef LIBNBD_HAVE_NBD_GET_EXTENDED_HEADERS_NEGOTIATED
+    info->extended = nbd_get_extended_headers_negotiated(h) == 1;
+#endif
+    char *name = nbd_get_export_name(h);
+    if (name != NULL && strlen(name) < sizeof info->name)
+        memcpy(info->name, name, strlen(name) + 1);
+    free(name);
+    ask_block_sizes(h, info);
+    return true;
+}
+
+static bool
+ask(struct nbd_handle *h, const struct source *source, struct conn_info *info,
+    char **why)
+{
+    if (!handshake_ask(h, info, why))
+        return false;
+    if (!info->can_extents && source->meta_context != NULL) {
+        explain(why, "the server has no meta context %s for this export",
+                source->meta_context);
+        return false;
+    }
+    return true;
+}
+
+struct nbd_handle *
+handshake_negotiate(const struct source *source, const struct handshake_wait *wait,
+                    char **why)
+{
+    struct nbd_handle *h = nbd_create();
+
+    *why = NULL;
+    if (h == NULL || set_up(h, source) == -1 || nbd_set_opt_mode(h, true) == -1 ||
+        start(h, source) == -1) {
+        explain(why, "%s", nbd_get_error());
+    } else if (handshake_finish(h, wait, why)) {
+        if (nbd_aio_is_negotiating(h))
+            return h;
+        explain(why, "the server is too old to be asked for its exports");
+    }
+    nbd_close(h);
+    return NULL;
+}
+
+struct nbd_handle *
+handshake(const struct source *source, const struct handshake_wait *wait,
+          struct conn_info *info, char **why)
+{
+    struct nbd_handle *h = nbd_create();
+
+    *why = NULL;
+    if (h == NULL || set_up(h, source) == -1 || start(h, source) == -1) {
+        explain(why, "%s", nbd_get_error());
+        nbd_close(h);
+        return NULL;
+    }
+    if (!handshake_finish(h, wait, why) || !ask(h, source, info, why)) {
+        nbd_close(h);
+        return NULL;
+    }
+    return h;
+}
+
+bool
+handshake_same(const struct conn_info *first, const struct conn_info *now, char **why)
+{
+    if (first->size > now->size)
+        explain(why, "the export's size was %" PRId64 " and is %" PRId64 " now",
+                first->size, now->size);
+    else if (!first->read_only && now->read_only)
+        explain(why, "the export has become read-only");
+    else if (first->can_multi_conn != now->can_multi_conn ||
+             first->can_flush != now->can_flush || first->can_zero != now->can_zero ||
+             first->can_trim != now->can_trim)
+        explain(why, "the export's flags have changed");
+    else if (first->can_extents != now->can_extents || first->extended != now->extended)
+        explain(why, "the server's block status is not what it was");
+    else if (first->minimum != now->minimum || first->maximum != now->maximum)
+        explain(why, "the export's block sizes have changed");
+    else
+        return true;
+    return false;
+}
+
+bool
+handshake_try(const struct source *source, const struct handshake_wait *wait,
+              const struct conn_info *first, char **why)
+{
+    struct conn_info info;
+    struct nbd_handle *h = handshake(source, wait, &info, why);
+
+    if (h == NULL)
+        return false;
+    bool fine = handshake_same(first, &info, why);
+    /* The server shall not think that we broke down; but do not wait for it long. */
+    int64_t until = conn_clock_ms() + GOODBYE_MS;
+    if (nbd_aio_disconnect(h, 0) == 0)
+        while (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h) && conn_clock_ms() < until)
+            if (nbd_poll(h, LOOK_AROUND_MS) == -1)
+                break;
+    nbd_close(h);
+    return fine;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* handshake.h - making a connection and asking what the export is like
+ *
+ * The same for the first connection, for further ones and for reconnects.  Knows no
+ * threads: whoever calls it waits.
+ */
+
+#ifndef NBDMOUNT_HANDSHAKE_H
+#define NBDMOUNT_HANDSHAKE_H
+
+#include "conn.h"
+
+struct nbd_handle;
+
+struct handshake_wait {
+    int64_t deadline_ms;                  /* CLOCK_MONOTONIC */
+    bool (*keep_trying)(void *user_data); /* asked several times a second, or NULL */
+    void *user_data;
+};
+
+/* A handle that is ready for commands, or NULL and in *why a text for the caller to
+ * free (NULL only without memory). */
+struct nbd_handle *handshake(const struct source *source,
+                             const struct handshake_wait *wait, struct conn_info *info,
+                             char **why);
+
+/* The same up to where options are sent one by one (nbd_set_opt_mode). */
+struct nbd_handle *handshake_negotiate(const struct source *source,
+                                       const struct handshake_wait *wait, char **why);
+
+/* Goes on until options can be sent again or the handle is ready.  False: *why. */
+bool handshake_finish(struct nbd_handle *h, const struct handshake_wait *wait,
+                      char **why);
+
+/* What the handle knows of its export.  False: *why. */
+bool handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why);
+
+/* Whether a connection made later is to the same export.  If not, *why says what is
+ * different. */
+bool handshake_same(const struct conn_info *first, const struct conn_info *now,
+                    char **why);
+
+/* Whether a connection can be made now, to the same export: makes one and ends it.  If
+ * not, *why says why. */
+bool handshake_try(const struct source *source, const struct handshake_wait *wait,
+                   const struct conn_info *first, char **why);
+
+#endif

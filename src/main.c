@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* main.c - from arguments to a mount, and back
+ *
+ * The order matters: what can be refused without a server is refused first; the fork
+ * comes before threads; the server before the mount, so that a mount that is there
+ * works, and signals are caught before there is anything to clean up; at the end the
+ * last flush before the mount is taken away.
+ */
+
+#include "all.h"
+#include "daemon.h"
+#include "export.h"
+#include "log.h"
+#include "manage.h"
+#include "mountinfo.h"
+#include "notify.h"
+#include "options.h"
+#include "server.h"
+#include "service.h"
+#include "session.h"
+#include "uri.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#else
+#define PACKAGE_VERSION "0"
+#endif
+
+#define MOUNT_FAILURE 32    /* the status of a mount(8) helper */
+#define CLOSE_MS      10000 /* for the last answers and the last flush */
+
+struct program {
+    struct options options;
+    char *path;        /* the mountpoint's */
+    char *uri;         /* with the export that was asked for */
+    char *source_text; /* as others may see it */
+    bool is_directory;
+    struct fs fs;
+    struct session *session;
+    struct server *server;
+    struct source source;
+};
+
+static void
+say(const char *about, char *why)
+{
+    log_error("%s%s%s", about, *about != '\0' ? ": " : "",
+              why != NULL ? why : "out of memory");
+    free(why);
+}
+
+static bool
+connect_to_server(struct program *program)
+{
+    const struct options *options = &program->options;
+    char *why = NULL;
+
+    program->source.uri = program->uri;
+    program->source.text = program->source_text;
+    program->source.export = options->export;
+    program->source.meta_context = options->meta_context;
+    program->source.tls = &options->tls;
+    program->source.extents_s = options->extents_s;
+    program->source.debug = options->debug;
+    program->source.retry_ms = options->wait.retry_ms;
+    program->source.timeout_ms = options->wait.timeout_ms;
+    program->source.replay = options->wait.replay;
+    program->source.keep_trying = daemon_keeps_on;
+    if (options->command != NULL) {
+        program->server = server_start(options->command, &why);
+        if (program->server == NULL) {
+            say("", why);
+            return false;
+        }
+        program->source.socket = server_socket(program->server);
+        program->source.text = server_text(program->server);
+    }
+    program->fs.options = &program->options;
+    if (options->exports == EXPORTS_ALL)
+        program->fs.all = all_open(&program->source, options, &program->fs, &why);
+    else
+        program->fs.export = export_open(&program->source, options->connections,
+                                         options->read_only, &why);
+    if (program->fs.export == NULL && program->fs.all == NULL) {
+        if (program->server != NULL)
+            server_tell(program->server);
+        char *text = NULL;
+        if (asprintf(&text, "cannot connect to %s", program->source.text) == -1)
+            text = NULL;
+        say(text != NULL ? text : program->source.text, why);
+        free(text);
+        return false;
+    }
+    if (program->fs.export != NULL)
+        prefetch_set_memory(program->fs.export->prefetch, options->readahead);
+    return program->server == NULL || server_watch(program->server) == 0;
+}
+
+/* From a server that answers to the end of the mount. */
+static int
+serve(struct program *program)
+{
+    int status = EXIT_FAILURE;
+
+    if (program->is_directory && program->fs.all == NULL)
+        program->fs.filename = program->options.filename != NULL
+                                   ? program->options.filename
+                                   : fs_filename(program->fs.export->info.name);
+    if (session_mount(program->session, program->path) == 0) {
+        daemon_ready();
+        manage_start(&program->options, &program->source, &program->fs);
+        status = session_serve(program->session) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        manage_stop();
+    }
+    return status;
+}
+
+static int
+run(struct program *program)
+{
+    int status = EXIT_FAILURE;
+
+    notify("STATUS=Connecting");
+    if (daemon_catch_signals(session_quit, manage_reloads(&program->options)
+                                               ? service_reload
+                                               : NULL) != 0)
+        log_error("signals cannot be caught");
+    else if (connect_to_server(program))
+        status = serve(program);
+    if (program->fs.export != NULL &&
+        export_close(program->fs.export, conn_clock_ms() + CLOSE_MS, daemon_hurry()) !=
+            0)
+        status = EXIT_FAILURE;
+    if (program->fs.all != NULL &&
+        all_close(program->fs.all, conn_clock_ms() + CLOSE_MS, daemon_hurry()) != 0)
+        status = EXIT_FAILURE;
+    session_unmount(program->session);
+    server_end(program->server);
+    return status;
+}
+
+/* The texts for the source.  False: no memory. */
+static bool
+name_source(struct program *program)
+{
+    const struct options *options = &program->options;
+
+    if (options->uri == NULL) {
+        program->source_text = strdup(options->command[0]);
+        return program->source_text != NULL;
+    }
+    program->uri = options->export != NULL
+                       ? uri_with_export(options->uri, options->export)
+                       : strdup(options->uri);
+    program->source_text = program->uri != NULL ? uri_to_show(program->uri) : NULL;
+    return program->source_text != NULL;
+}
+
+static int
+mount_it(struct program *program)
+{
+    struct options *options = &program->options;
+    char *why = NULL;
+    int status = EXIT_FAILURE;
+
+    if (!name_source(program))
+        log_error("out of memory");
+    else if ((program->session =
+                  session_new(options, program->source_text, &program->fs)) == NULL)
+        ; /* it was said why */
+    else if (!session_check_mountpoint(options->mountpoint, &program->path,
+                                       &program->is_directory, &why))
+        say("", why);
+    else if (!program->is_directory && options->exports == EXPORTS_ALL)
+        log_error("mountpoint %s: all exports need a directory", options->mountpoint);
+    else if (options->fake)
+        status = EXIT_SUCCESS;
+    else if (!options->foreground && daemon_start() != 0)
+        log_error("cannot go into the background");
+    else
+        status = run(program);
+    session_free(program->session);
+    free(program->path);
+    free(program->uri);
+    free(program->source_text);
+    return options->helper && status != EXIT_SUCCESS ? MOUNT_FAILURE : status;
+}
+
+/* --clean */
+static int
+clean(const char *mountpoint)
+{
+    char *why = NULL;
+    int r = mountinfo_clean(mountpoint, &why);
+
+    if (r < 0)
+        say("", why);
+    if (r > 0)
+        log_info("%s: took away a mount whose daemon was gone", mountpoint);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int
+do_task(struct program *program)
+{
+    switch ((enum task)program->options.task) {
+    case TASK_HELP:
+        options_help(stdout);
+        break;
+    case TASK_VERSION:
+        puts("nbdmount " PACKAGE_VERSION);
+        break;
+    case TASK_CLEAN:
+        return clean(program->options.argument);
+    default:
+        return mount_it(program);
+    }
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct program program = {0};
+    char *why = NULL;
+    int status = EXIT_FAILURE; /* which is what mount(8) has for a wrong use */
+
+    log_open("nbdmount", false);
+    notify_open();
+    if (options_parse(&program.options, argc, argv, &why)) {
+        log_open("nbdmount", program.options.debug);
+        status = do_task(&program);
+    } else {
+        log_error("%s (see: nbdmount --help)", why != NULL ? why : "out of memory");
+        free(why);
+    }
+    options_clear(&program.options);
+    return status;
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* options-table.c - see options-table.h */
+
+#include "options-table.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READAHEAD_MAX (UINT64_C(1) << 40)
+
+#define AT(field)     .offset = offsetof(struct options, field)
+
+bool
+option_refuse(char **why, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(why, format, args) == -1)
+        *why = NULL;
+    va_end(args);
+    return false;
+}
+
+/* ---- values that are not just numbers and words */
+
+static bool
+parse_id(const char *text, const char *what, unsigned *id, char **why)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && n < UINT_MAX) {
+        *id = (unsigned)n;
+        return true;
+    }
+    return option_refuse(why, "%s: there is no '%s'", what, text);
+}
+
+static bool
+parse_uid(struct options *options, const char *value, char **why)
+{
+    const struct passwd *user = getpwnam(value);
+
+    if (user == NULL)
+        return parse_id(value, "uid", &options->uid, why);
+    options->uid = user->pw_uid;
+    return true;
+}
+
+static bool
+parse_gid(struct options *options, const char *value, char **why)
+{
+    const struct group *group = getgrnam(value);
+
+    if (group == NULL)
+        return parse_id(value, "gid", &options->gid, why);
+    options->gid = group->gr_gid;
+    return true;
+}
+
+static bool
+parse_octal(const char *value, const char *what, unsigned *mode, char **why)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 8);
+
+    if (*value < '0' || *value > '7' || *end != '\0' || n > 0777)
+        return option_refuse(why, "%s: '%s' is not an octal number from 0 to 777", what,
+                             value);
+    *mode = (unsigned)n;
+    return true;
+}
+
+static bool
+parse_mode(struct options *options, const char *value, char **why)
+{
+    return parse_octal(value, "mode", &options->mode, why);
+}
+
+static bool
+parse_umask(struct options *options, const char *value, char **why)
+{
+    unsigned mask = 0;
+
+    if (!parse_octal(value, "umask", &mask, why))
+        return false;
+    options->mode = 0666 & ~mask;
+    return true;
+}
+
+/* A number of bytes, with K, M or G behind it for powers of 1024. */
+static bool
+parse_readahead(struct options *options, const char *value, char **why)
+{
+    static const char units[] = "KMG";
+    char *end;
+
+    errno = 0;
+    unsigned long long n = strtoull(value, &end, 10);
+    bool fine = errno == 0 && *value >= '0' && *value <= '9' && n <= READAHEAD_MAX;
+    const char *unit = fine && *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
+    if (unit != NULL && *unit != '\0') {
+        for (int i = 0; i <= unit - units && n <= READAHEAD_MAX; i++)
+            n *= 1024;
+        end++;
+    }
+    if (!fine || *end != '\0' || n > READAHEAD_MAX || n > SIZE_MAX)
+        return option_refuse(why, "readahead: '%s' is not a size such as 0, 8M or 1G",
+                             value);
+    options->readahead = (size_t)n;
+    return true;
+}
+
+static bool
+parse_filename(struct options *options, const char *value, char **why)
+{
+    if (*value == '\0' || strcmp(value, ".") == 0 || strcmp(value, "..") == 0 ||
+        strchr(value, '/') != NULL || strlen(value) > NAME_MAX)
+        return option_refuse(why, "filename: '%s' cannot be the name of a file", value);
+    options->filename = value;
+    return true;
+}
+
+static bool
+parse_export(struct options *options, const char *value, char **why)
+{
+    if (strlen(value) > 4096)
+        return option_refuse(why, "export: a name has at most 4096 bytes");
+    options->export = value;
+    return true;
+}
+
+static bool
+parse_verify_peer(struct options *options, const char *value, char **why)
+{
+    static const char *const yes[] = {"true", "yes", "on", "1"};
+    static const char *const no[] = {"false", "no", "off", "0"};
+
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        if (strcmp(value, yes[i]) == 0 || strcmp(value, no[i]) == 0) {
+            options->tls.verify_peer = strcmp(value, yes[i]) == 0;
+            return true;
+        }
+    }
+    return option_refuse(why, "tls-verify-peer: '%s' is neither true nor false", value);
+}
+
+static bool
+parse_retry(struct options *options, const char *value, char **why)
+{
+    return wait_options_retry(&options->wait, value, why);
+}
+
+static bool
+parse_timeout(struct options *options, const char *value, char **why)
+{
+    return wait_options_timeout(&options->wait, value, why);
+}
+
+static bool
+parse_replay(struct options *options, const char *value, char **why)
+{
+    return wait_options_replay(&options->wait, value, why);
+}
+
+static bool
+parse_clean(struct options *options, const char *value, char **why)
+{
+    *why = NULL;
+    options->task = TASK_CLEAN;
+    options->argument = value;
+    return true;
+}
+
+/* ---- the table */
+
+#define ROW(word, value, what)                                                   \
+    {                                                                            \
+        .name = (word), .arg = (value), .group = OPTIONS_KERNEL, .kind = (what), \
+    }
+#define FUSE_ROW(word)       ROW(word, NULL, OPTION_FUSE)
+#define FUSE_VALUE_ROW(word) ROW(word, "VALUE", OPTION_FUSE)
+#define IGNORED_ROW(word)    ROW(word, NULL, OPTION_IGNORED)
+/* clang-format off: one row, one option */
+const struct option_row option_rows[] = {
+    {"foreground", 'f', true, NULL, "stay in the foreground", OPTIONS_GENERAL,
+     OPTION_SET, AT(foreground)},
+    {"debug", 'd', true, NULL, "tell everything, and stay in the foreground",
+     OPTIONS_GENERAL, OPTION_SET, AT(debug)},
+    {"clean", 0, true, "MOUNTPOINT",
+     "take the mount there away if its daemon is gone,\n"
+     "and do nothing else",
+     OPTIONS_GENERAL, OPTION_CUSTOM, .parse = parse_clean},
+    {"help", 'h', true, NULL, "this text", OPTIONS_GENERAL, OPTION_ENUM, AT(task),
+     .max = TASK_HELP},
+    {"version", 'V', true, NULL, "the version", OPTIONS_GENERAL, OPTION_ENUM, AT(task),
+     .max = TASK_VERSION},
+
+    {"export", 0, false, "NAME", "this export, whatever SOURCE says", OPTIONS_EXPORT,
+     OPTION_CUSTOM, .parse = parse_export},
+    {"all", 0, false, NULL, "all exports of the server, as a tree of folders",
+     OPTIONS_EXPORT, OPTION_ENUM, AT(exports), .max = EXPORTS_ALL},
+    {"single", 0, false, NULL, "one export (default)", OPTIONS_EXPORT, OPTION_ENUM,
+     AT(exports), .max = EXPORTS_SINGLE},
+    {"idle", 0, false, "SECONDS", "with all: close what has not been used (default 60)",
+     OPTIONS_EXPORT, OPTION_SECONDS, AT(idle_s), .min = 0, .max = 86400},
+    {"filename", 0, false, "NAME",
+     "name of the file in a directory (default: the\n"
+     "export's, or nbd)",
+     OPTIONS_EXPORT, OPTION_CUSTOM, .parse = parse_filename},
+    {"read-only", 'r', false, NULL, "no writing, whatever the server allows",
+     OPTIONS_EXPORT, OPTION_SET, AT(read_only)},
+    {"readonly", 0, true, NULL, NULL, OPTIONS_EXPORT, OPTION_SET, AT(read_only)},
+    {"ro", 0, false, NULL, "the same", OPTIONS_EXPORT, OPTION_SET, AT(read_only)},
+    {"rw", 0, false, NULL, "writing, if the server allows it (default)", OPTIONS_EXPORT,
+     OPTION_CLEAR, AT(read_only)},
+    {"meta-context", 0, false, "NAME",
+     "what decides what is data (default: base:allocation);\n"
+     "qemu:dirty-bitmap:NAME shows what has changed",
+     OPTIONS_EXPORT, OPTION_TEXT, AT(meta_context)},
+
+    {"uid", 0, false, "USER", "owner, a number or a name (default: you)", OPTIONS_FILE,
+     OPTION_CUSTOM, .parse = parse_uid},
+    {"gid", 0, false, "GROUP", "group, a number or a name", OPTIONS_FILE, OPTION_CUSTOM,
+     .parse = parse_gid},
+    {"mode", 0, false, "OCTAL", "permissions of the file (default: 600)", OPTIONS_FILE,
+     OPTION_CUSTOM, .parse = parse_mode},
+    {"umask", 0, false, "OCTAL", "the same, by what is not allowed", OPTIONS_FILE,
+     OPTION_CUSTOM, .parse = parse_umask},
+    {"cache", 0, false, "WHEN",
+     "keep what was read: always (default), until the next\n"
+     "open, or none",
+     OPTIONS_FILE, OPTION_CHOICE, AT(cache), .choices = "always|open|none"},
+    {"extents", 0, false, "SECONDS",
+     "believe that long where holes are, if others write to\n"
+     "the export (default 0: until written here)",
+     OPTIONS_FILE, OPTION_SECONDS, AT(extents_s), .max = 86400},
+    {"attr_timeout", 0, false, "SECONDS",
+     "the kernel may keep size and blocks (default 1)", OPTIONS_FILE, OPTION_SECONDS,
+     AT(attr_timeout_s), .max = 86400},
+    {"truncate", 0, false, "HOW",
+     "to a smaller size: error (default), or zero: the size\n"
+     "stays and what is behind it becomes zeros",
+     OPTIONS_FILE, OPTION_CHOICE, AT(truncate), .choices = "error|zero"},
+    {"discard", 0, false, "HOW", "punching a hole sends: zero (default), trim, or none",
+     OPTIONS_FILE, OPTION_CHOICE, AT(discard), .choices = "zero|trim|none"},
+
+    {"connections", 'C', false, "N",
+     "connections if the server allows more than one\n"
+     "(1 to 64, default 4)",
+     OPTIONS_SERVER, OPTION_COUNT, AT(connections), .min = 1, .max = 64},
+
+    {"readahead", 0, false, "SIZE",
+     "memory for reading ahead, with K, M or G (default 32M;\n"
+     "0: none)",
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_readahead},
+    {"retry", 0, false, "SECONDS", "wait for a server that is gone (60), or forever",
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_retry},
+    {"timeout", 0, false, "SECONDS", "a server silent for so long is gone (0: never)",
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_timeout},
+    {"replay", 0, false, "SIZE",
+     "remember that much until the server has flushed it,\n"
+     "and send it again if it forgets (default 64M)",
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_replay},
+
+    {"tls", 0, false, "WHEN",
+     "require (default for nbds:// and if a tls option is\n"
+     "given), allow, or off",
+     OPTIONS_TLS, OPTION_CHOICE, AT(tls.mode), .choices = "|off|allow|require"},
+    {"tls-certificates", 0, false, "DIR",
+     "ca-cert.pem, and client-cert.pem and client-key.pem", OPTIONS_TLS, OPTION_TEXT,
+     AT(tls.certificates)},
+    {"tls-psk-file", 0, false, "FILE", "pre-shared keys, as psktool(1) makes them",
+     OPTIONS_TLS, OPTION_TEXT, AT(tls.psk_file)},
+    {"tls-username", 0, false, "NAME", "whose key (default: your login name)",
+     OPTIONS_TLS, OPTION_TEXT, AT(tls.username)},
+    {"tls-hostname", 0, false, "NAME",
+     "the name in the server's certificate (default: the\n"
+     "host in SOURCE)",
+     OPTIONS_TLS, OPTION_TEXT, AT(tls.hostname)},
+    {"tls-verify-peer", 0, false, "BOOL", "check the server's certificate (true)",
+     OPTIONS_TLS, OPTION_CUSTOM, .parse = parse_verify_peer},
+
+    {"allow_other", 0, false, NULL, "other users may use it, as its mode allows",
+     OPTIONS_KERNEL, .kind = OPTION_FUSE},
+    {"allow_root", 0, false, NULL, "root may", OPTIONS_KERNEL, .kind = OPTION_FUSE},
+    {"auto_unmount", 0, false, NULL, "unmount also if nbdmount is killed",
+     OPTIONS_KERNEL, .kind = OPTION_FUSE},
+    {"default_permissions", 0, false, NULL, "the kernel checks the mode (always so)",
+     OPTIONS_KERNEL, .kind = OPTION_IGNORED},
+    FUSE_ROW("nosuid"),
+    FUSE_ROW("suid"),
+    FUSE_ROW("nodev"),
+    FUSE_ROW("dev"),
+    FUSE_ROW("noexec"),
+    FUSE_ROW("exec"),
+    FUSE_ROW("noatime"),
+    FUSE_ROW("nodiratime"),
+    FUSE_ROW("sync"),
+    FUSE_ROW("async"),
+    FUSE_ROW("dirsync"),
+    FUSE_VALUE_ROW("context"),
+    FUSE_VALUE_ROW("fscontext"),
+    FUSE_VALUE_ROW("defcontext"),
+    FUSE_VALUE_ROW("rootcontext"),
+    /* for mount(8), systemd and the kernel; nothing to do here */
+    IGNORED_ROW("defaults"),
+    IGNORED_ROW("auto"),
+    IGNORED_ROW("noauto"),
+    IGNORED_ROW("user"),
+    IGNORED_ROW("nouser"),
+    IGNORED_ROW("users"),
+    IGNORED_ROW("owner"),
+    IGNORED_ROW("group"),
+    IGNORED_ROW("_netdev"),
+    IGNORED_ROW("nofail"),
+    IGNORED_ROW("comment"),
+    IGNORED_ROW("atime"),
+    IGNORED_ROW("diratime"),
+    IGNORED_ROW("relatime"),
+    IGNORED_ROW("norelatime"),
+    IGNORED_ROW("strictatime"),
+    IGNORED_ROW("nostrictatime"),
+    IGNORED_ROW("lazytime"),
+    IGNORED_ROW("nolazytime"),
+    IGNORED_ROW("loud"),
+    IGNORED_ROW("silent"),
+};
+/* clang-format on */
+const size_t option_rows_count = sizeof option_rows / sizeof option_rows[0];
+
+/* ---- applying a row */
+
+/* Appends an option to those for libfuse, where it stays one whatever is in it. */
+static bool
+pass_on(struct options *options, const char *name, const char *value, char **why)
+{
+    const char *words[] = {name, value != NULL ? "=" : "", value != NULL ? value : ""};
+    size_t used = strlen(options->fuse);
+    char *all = realloc(options->fuse, used + strlen(name) +
+                                           (value != NULL ? 2 * strlen(value) : 0) + 3);
+
+    if (all == NULL)
+        return option_refuse(why, "out of memory");
+    options->fuse = all;
+    if (used > 0)
+        all[used++] = ',';
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        for (const char *p = words[i]; *p != '\0'; p++) {
+            if (*p == ',' || *p == '\\')
+                all[used++] = '\\';
+            all[used++] = *p;
+        }
+    all[used] = '\0';
+    return true;
+}
+
+static bool
+parse_count(const struct option_row *row, const char *text, unsigned *count, char **why)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || n < row->min ||
+        n > row->max)
+        return option_refuse(why, "%s: '%s' is not a number from %u to %u", row->name,
+                             text, row->min, row->max);
+    *count = (unsigned)n;
+    return true;
+}
+
+static bool
+parse_seconds(const struct option_row *row, const char *text, double *seconds,
+              char **why)
+{
+    char *end;
+    double n = strtod(text, &end);
+
+    if (*text < '0' || *text > '9' || *end != '\0' || !(n >= 0 && n <= row->max))
+        return option_refuse(why, "%s: '%s' is not a number of seconds from 0 to %u",
+                             row->name, text, row->max);
+    *seconds = n;
+    return true;
+}
+
+static bool
+parse_choice(const struct option_row *row, const char *text, int *choice, char **why)
+{
+    const char *word = row->choices;
+    size_t len = strlen(text);
+
+    for (int i = 0;; i++) {
+        size_t n = strcspn(word, "|");
+        if (n > 0 && n == len && memcmp(word, text, n) == 0) {
+            *choice = i;
+            return true;
+        }
+        if (word[n] == '\0')
+            break;
+        word += n + 1;
+    }
+    return option_refuse(why, "%s: '%s' is not one of %s", row->name, text,
+                         row->choices + strspn(row->choices, "|"));
+}
+
+bool
+option_apply(struct options *options, const struct option_row *row, const char *value,
+             char **why)
+{
+    void *field = (char *)options + row->offset;
+
+    if (row->kind != OPTION_IGNORED && (row->arg != NULL) != (value != NULL))
+        return option_refuse(why, "option '%s' %s", row->name,
+                             value != NULL ? "takes no value" : "needs a value");
+    switch (row->kind) {
+    case OPTION_SET:
+    case OPTION_CLEAR:
+        *(bool *)field = row->kind == OPTION_SET;
+        return true;
+    case OPTION_ENUM:
+        *(int *)field = (int)row->max;
+        return true;
+    case OPTION_TEXT:
+        *(const char **)field = value;
+        return true;
+    case OPTION_COUNT:
+        return parse_count(row, value, field, why);
+    case OPTION_SECONDS:
+        return parse_seconds(row, value, field, why);
+    case OPTION_CHOICE:
+        return parse_choice(row, value, field, why);
+    case OPTION_FUSE:
+        return pass_on(options, row->name, value, why);
+    case OPTION_IGNORED:
+        return true;
+    case OPTION_CUSTOM:
+        return row->parse(options, value, why);
+    }
+    abort();
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* options.h - the command line as a struct */
+
+#ifndef NBDMOUNT_OPTIONS_H
+#define NBDMOUNT_OPTIONS_H
+
+#include "options-wait.h"
+#include "settings.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* What the program was called for. */
+enum task {
+    TASK_MOUNT,
+    TASK_HELP,
+    TASK_VERSION,
+    TASK_CLEAN,
+    TASK_LIST,
+    TASK_MAP,
+    TASK_STATUS
+};
+
+enum exports_choice { EXPORTS_SINGLE, EXPORTS_ALL };
+
+struct options {
+    int task;        /* enum task */
+    const char *uri; /* or NULL: then command */
+    char **command;  /* NULL-terminated */
+    const char *mountpoint;
+    const char *argument; /* of TASK_CLEAN, TASK_MAP and TASK_STATUS */
+    char *fuse;           /* options for libfuse, comma-separated, "" for none */
+
+    /* what is shown */
+    const char *export;       /* NULL: as the URI says */
+    int exports;              /* enum exports_choice */
+    const char *filename;     /* NULL: after the export */
+    const char *meta_context; /* NULL: base:allocation */
+    bool read_only;
+
+    /* the file */
+    uid_t uid;
+    gid_t gid;
+    unsigned mode;    /* of a file that can be written */
+    int cache;        /* enum cache_mode */
+    int truncate;     /* enum truncate_mode */
+    int discard;      /* enum discard_mode */
+    double extents_s; /* 0: for ever */
+    double attr_timeout_s;
+
+    /* the server */
+    unsigned connections;
+    size_t readahead; /* bytes; 0: none */
+    double idle_s;
+    struct wait_options wait;
+    struct tls_settings tls;
+
+    bool foreground;
+    bool debug;
+    bool json;
+
+    /* of a helper of mount(8): see options_parse */
+    bool helper;
+    bool fake;
+    bool sloppy;
+    bool verbose;
+};
+
+/* Called as mount.SOMETHING it is a helper of mount(8), whose short options have other
+ * meanings.  Strings point into argv, but for fuse and command, which options_clear
+ * frees.  False: *why says what is wrong, for the caller to free. */
+bool options_parse(struct options *options, int argc, char **argv, char **why);
+void options_clear(struct options *options);
+
+/* What --help prints. */
+void options_help(FILE *out);
+
+#endif

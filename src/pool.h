@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pool.h - the connections of one export, and which of them gets a command
+ *
+ * More than one only where the server promises that they see each other's writes
+ * (CAN_MULTI_CONN).  A command whose connection dies goes to another one, or waits
+ * until there is one, as long as source->retry_ms says.
+ *
+ * Where changes are remembered (replay.h), a connection that dies takes the others with
+ * it: the server may have been restarted and have forgotten what was not flushed.  The
+ * new ones take nothing else before all that is remembered was sent again.
+ */
+
+#ifndef NBDMOUNT_POOL_H
+#define NBDMOUNT_POOL_H
+
+#include "conn.h"
+
+struct pool;
+struct replay;
+
+/* What a pool tells its owner, in an I/O thread. */
+struct pool_events {
+    void (*tick)(void *owner); /* several times a second while something is late */
+    void (*replayed)(void *owner, int error); /* error: something was refused */
+    void (*grown)(void *owner, int64_t size); /* the export */
+};
+
+/* Waits until the first connection works; the further ones come by themselves.  source
+ * outlives the pool.  NULL: *why says why, for the caller to free. */
+struct pool *pool_open(const struct source *source, unsigned connections,
+                       struct conn_info *info, char **why);
+
+/* Before the first command.  replay, which may be NULL, outlives the pool. */
+void pool_begin(struct pool *pool, const struct pool_events *events, void *owner,
+                struct replay *replay);
+
+/* Never fails and never waits for the network: see struct command. */
+void pool_submit(struct pool *pool, struct command *cmd);
+
+/* How many established connections have died.  While it stays the same, the server has
+ * everything that it answered. */
+unsigned pool_losses(const struct pool *pool);
+
+/* How it goes.  Bytes are those of reads and writes that were submitted. */
+struct pool_figures {
+    unsigned connections;
+    unsigned live;
+    unsigned in_flight;
+    unsigned losses;
+    uint64_t read_bytes;
+    uint64_t written_bytes;
+};
+
+/* Adds the pool's figures to those that are there. */
+void pool_add_figures(const struct pool *pool, struct pool_figures *figures);
+
+/* Lets what is in flight finish until the deadline and says goodbye to the server.
+ * Nothing may be submitted any more. */
+void pool_close(struct pool *pool, int64_t deadline_ms);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* request.c - see request.h */
+
+#define FUSE_USE_VERSION 314
+
+#include "request.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* request.answered.  Who looks whether somebody still waits keeps the answer away for
+ * that long, because it frees what libfuse knows of the request. */
+enum { UNANSWERED, LOOKING, ANSWERED };
+
+void
+request_begin(struct request *request, struct export *export, struct fuse_req *fuse)
+{
+    request->fuse = fuse;
+    request->export = export;
+    atomic_init(&request->answered, UNANSWERED);
+    atomic_init(&request->error, 0);
+    export_request_begins(export);
+}
+
+void
+request_step(struct request *request, void (*next)(struct request *))
+{
+    request->step = next;
+    atomic_store(&request->parts, 1);
+}
+
+static void
+part_ends(struct request *request)
+{
+    if (atomic_fetch_sub(&request->parts, 1) == 1)
+        request->step(request);
+}
+
+static void
+on_done(struct command *cmd, int error)
+{
+    struct request *request = cmd->owner;
+    int none = 0;
+
+    if (error != 0)
+        atomic_compare_exchange_strong(&request->error, &none, error);
+    part_ends(request);
+}
+
+static void
+on_look(struct command *cmd)
+{
+    request_look(cmd->owner);
+}
+
+void
+request_submit(struct request *request, struct command *cmd)
+{
+    cmd->owner = request;
+    cmd->done = on_done;
+    cmd->look = on_look;
+    atomic_fetch_add(&request->parts, 1);
+    pool_submit(request->export->pool, cmd);
+}
+
+void
+request_go(struct request *request)
+{
+    part_ends(request);
+}
+
+int
+request_errno(int error)
+{
+    switch (error) {
+    case 0:
+    case EPERM:
+    case ENOMEM:
+    case ENOSPC:
+    case EROFS:
+    case EOPNOTSUPP:
+    case ESTALE:
+        return error;
+    default: /* what else goes wrong between us and a server is no fault of the program
+              */
+        return EIO;
+    }
+}
+
+static bool
+first_answer(struct request *request)
+{
+    int state = UNANSWERED;
+
+    while (!atomic_compare_exchange_weak(&request->answered, &state, ANSWERED)) {
+        if (state == ANSWERED)
+            return false;
+        if (state == LOOKING)
+            sched_yield();
+        state = UNANSWERED;
+    }
+    return true;
+}
+
+/* Whether SIGKILL has come for a thread.  Other signals interrupt a request too, but a
+ * program that handles them does not expect a file to say EINTR.  The kernel does not
+ * interrupt what it sends in the background, such as O_DIRECT reads, though somebody
+ * waits for it and cannot be killed otherwise; so this is asked of all that are late.
+ * Who has ended need not have been killed, unless its request was interrupted. */
+static bool
+is_killed(pid_t thread, bool interrupted)
+{
+    char path[64], line[256];
+    uint64_t pending;
+    bool killed = false;
+
+    if (thread <= 0) /* it is in a namespace that is not seen from here */
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    FILE *status = fopen(path, "re");
+    if (status == NULL)
+        return interrupted && errno == ENOENT;
+    while (!killed && fgets(line, sizeof line, status) != NULL)
+        killed = (sscanf(line, "SigPnd: %" SCNx64, &pending) == 1 ||
+                  sscanf(line, "ShdPnd: %" SCNx64, &pending) == 1) &&
+                 (pending & (UINT64_C(1) << (SIGKILL - 1))) != 0;
+    fclose(status);
+    return killed;
+}
+
+void
+request_look(struct request *request)
+{
+    int state = UNANSWERED;
+
+    if (!atomic_compare_exchange_strong(&request->answered, &state, LOOKING))
+        return;
+    state = UNANSWERED;
+    if (is_killed(fuse_req_ctx(request->fuse)->pid,
+                  fuse_req_interrupted(request->fuse) != 0)) {
+        fuse_reply_err(request->fuse, EINTR);
+        state = ANSWERED;
+    }
+    atomic_store(&request->answered, state);
+}
+
+void
+request_answer_error(struct request *request, int error)
+{
+    if (first_answer(request))
+        fuse_reply_err(request->fuse, error);
+}
+
+void
+request_answer_data(struct request *request, const void *data, size_t len)
+{
+    if (first_answer(request))
+        fuse_reply_buf(request->fuse, data, len);
+}
+
+void
+request_answer_pieces(struct request *request, const struct iovec *pieces, int n)
+{
+    if (first_answer(request))
+        fuse_reply_iov(request->fuse, pieces, n);
+}
+
+void
+request_answer_written(struct request *request, size_t len)
+{
+    if (first_answer(request))
+        fuse_reply_write(request->fuse, len);
+}
+
+/* For this moment only: the kernel has to ask again. */
+void
+request_answer_attr(struct request *request, const struct stat *attr)
+{
+    if (first_answer(request))
+        fuse_reply_attr(request->fuse, attr, 0);
+}
+
+void
+request_answer_offset(struct request *request, int64_t off)
+{
+    if (first_answer(request))
+        fuse_reply_lseek(request->fuse, off);
+}
+
+void
+request_end(struct request *request)
+{
+    export_request_ends(request->export);
+}

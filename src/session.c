@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* session.c - see session.h
+ *
+ * libfuse's own loop with a few threads that neither sleep on the network nor end.  One
+ * session in a process.
+ */
+
+#define FUSE_USE_VERSION 314
+
+#include "session.h"
+#include "all.h"
+#include "file.h"
+#include "log.h"
+#include "mountinfo.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define THREADS 4
+
+struct session {
+    struct fuse_session *fuse;
+    bool mounted;
+};
+
+static struct fuse_session *quit_session; /* set once, before signals are caught */
+
+static bool
+refuse(char **why, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(why, format, args) == -1)
+        *why = NULL;
+    va_end(args);
+    return false;
+}
+
+/* mount.fuse3 has mounted it already, and gives us /dev/fuse. */
+static bool
+is_open_mount(const char *mountpoint)
+{
+    return strncmp(mountpoint, "/dev/fd/", 8) == 0 && mountpoint[8] != '\0' &&
+           mountpoint[8 + strspn(mountpoint + 8, "0123456789")] == '\0';
+}
+
+bool
+session_check_mountpoint(const char *mountpoint, char **path, bool *is_directory,
+                         char **why)
+{
+    struct stat st;
+
+    *why = NULL;
+    *path = NULL;
+    if (is_open_mount(mountpoint)) {
+        *is_directory = true; /* nobody can tell before it works */
+        *path = strdup(mountpoint);
+        return *path != NULL;
+    }
+    int cleaned = mountinfo_clean(mountpoint, why);
+    if (cleaned < 0)
+        return false;
+    if (cleaned > 0)
+        log_info("%s: took away a mount whose daemon was gone", mountpoint);
+    if (stat(mountpoint, &st) == -1)
+        return refuse(why, "mountpoint %s: %s", mountpoint, strerror(errno));
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        return refuse(why, "mountpoint %s: neither a directory nor a regular file",
+                      mountpoint);
+    *is_directory = S_ISDIR(st.st_mode);
+    *path = realpath(mountpoint, NULL);
+    if (*path == NULL)
+        return refuse(why, "mountpoint %s: %s", mountpoint, strerror(errno));
+    if (mountinfo_find(*path, NULL)) {
+        free(*path);
+        *path = NULL;
+        return refuse(why, "mountpoint %s: busy, something is mounted there",
+                      mountpoint);
+    }
+    return true;
+}
+
+/* libfuse gives a line in pieces: it is told when its newline comes. */
+static void
+on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
+{
+    static _Thread_local char line[1024];
+    static _Thread_local size_t used;
+    int n = vsnprintf(line + used, sizeof line - used, format, args);
+
+    if (n < 0)
+        return;
+    used += (size_t)n;
+    if (used >= sizeof line)
+        used = sizeof line - 1;
+    if (used > 0 && line[used - 1] != '\n' && used < sizeof line - 1)
+        return;
+    line[strcspn(line, "\n")] = '\0';
+    used = 0;
+    if (level <= FUSE_LOG_ERR)
+        log_error("%s", line);
+    else if (level <= FUSE_LOG_WARNING)
+        log_warning("%s", line);
+    else
+        log_debug("%s", line);
+}
+
+/* The words on libfuse's command line. */
+static bool
+add_arguments(struct fuse_args *args, const struct options *options,
+              const char *source_text)
+{
+    char *own = NULL, *name = NULL;
+    /* default_permissions: the kernel checks the file's mode, also with allow_other */
+    bool fine = asprintf(&own, "subtype=nbdmount,default_permissions,max_read=%zu",
+                         FILE_TRANSFER_MAX) != -1 &&
+                asprintf(&name, "fsname=%s", source_text) != -1;
+    char *all = NULL;
+    /* escaped: a URI may have commas, and must not be able to add options */
+    fine = fine && fuse_opt_add_opt(&all, own) == 0 &&
+           fuse_opt_add_opt_escaped(&all, name) == 0 &&
+           (!options->read_only || fuse_opt_add_opt(&all, "ro") == 0) &&
+           (*options->fuse == '\0' || fuse_opt_add_opt(&all, options->fuse) == 0) &&
+           fuse_opt_add_arg(args, "nbdmount") == 0 &&
+           fuse_opt_add_arg(args, "-o") == 0 && fuse_opt_add_arg(args, all) == 0 &&
+           (!options->debug || fuse_opt_add_arg(args, "-d") == 0);
+    free(all);
+    free(own);
+    free(name);
+    return fine;
+}
+
+struct session *
+session_new(const struct options *options, const char *source_text, struct fs *fs)
+{
+    struct session *session = calloc(1, sizeof *session);
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    const struct fuse_lowlevel_ops *ops =
+        options->exports == EXPORTS_ALL ? all_fs_ops() : &fs_ops;
+
+    fuse_set_log_func(on_fuse_log);
+    if (session == NULL || !add_arguments(&args, options, source_text)) {
+        log_error("out of memory");
+    } else {
+        session->fuse = fuse_session_new(&args, ops, sizeof *ops, fs);
+    }
+    fuse_opt_free_args(&args);
+    if (session == NULL || session->fuse == NULL) {
+        free(session);
+        return NULL;
+    }
+    quit_session = session->fuse;
+    return session;
+}
+
+int
+session_mount(struct session *session, const char *path)
+{
+    if (fuse_session_mount(session->fuse, path) != 0) {
+        log_error("mountpoint %s: the mount failed", path);
+        return -EIO;
+    }
+    session->mounted = true;
+    return 0;
+}
+
+int
+session_serve(struct session *session)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    int r;
+
+    if (config == NULL)
+        return -ENOMEM;
+    fuse_loop_cfg_set_max_threads(config, THREADS);
+    fuse_loop_cfg_set_clone_fd(config, 0); /* no gain (measured) */
+    r = fuse_session_loop_mt(session->fuse, config);
+    fuse_loop_cfg_destroy(config);
+    return r > 0 ? 0 : r; /* above 0 is the number of a signal */
+}
+
+void
+session_quit(void)
+{
+    fuse_session_exit(quit_session);
+}
+
+void
+session_unmount(struct session *session)
+{
+    if (session->mounted)
+        fuse_session_unmount(session->fuse);
+    session->mounted = false;
+}
+
+void
+session_free(struct session *session)
+{
+    if (session == NULL)
+        return;
+    session_unmount(session);
+    fuse_session_destroy(session->fuse);
+    free(session);
+}

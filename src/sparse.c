@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sparse.c - see sparse.h
+ *
+ * A hole is what base:allocation calls ZERO; HOLE without ZERO has undefined contents
+ * and is data.
+ *
+ * Answers that race with changes: every question that is under way is in a list, and a
+ * change of a byte in its range, when it is sent and again when it is done, cuts off
+ * what may be kept of the answer at that byte.  What is cut off serves the lseek that
+ * asked, for which either is right, and is forgotten.
+ *
+ * The lock is a leaf: nothing is submitted or answered under it.
+ */
+
+#include "sparse.h"
+#include "log.h"
+
+#include <errno.h>
+#include <libnbd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXTENTS_MAX     ((size_t)1 << 20)
+#define HOLE_WORTH_IT   32768      /* a smaller hole is fetched with its neighbours */
+#define QUESTION_32     0xffff0000 /* a 32-bit length, aligned to any block size */
+#define QUESTION_LEAST  (1 << 20)  /* a server that refuses this refuses all */
+#define RUNS_FIRST_ROOM 64
+
+struct sparse {
+    struct pool *pool;
+    uint64_t size;
+    uint32_t minimum;     /* block size */
+    bool can_ask;         /* otherwise all is data */
+    bool is_zero;         /* base:allocation: a hole reads as zeros */
+    int64_t believe_ms;   /* how long what is known is believed; 0: for ever */
+    atomic_bool failed;   /* the server does not answer; told once */
+    atomic_bool learning; /* sparse_learn's question is under way */
+
+    pthread_mutex_t lock; /* guards all below */
+    struct extent_map *map;
+    uint64_t question_max;
+    struct seek *asking; /* whose questions are under way */
+    int64_t forget_ms;   /* CLOCK_MONOTONIC; 0: nothing is known yet */
+};
+
+struct run {
+    uint64_t len;
+    enum extent_kind kind;
+};
+
+/* One lseek, with the question that it has under way, if any. */
+struct seek {
+    struct sparse *sparse;
+    uint64_t pos; /* what is before it is not what is looked for */
+    enum extent_kind wanted;
+    sparse_answer *answer;
+    void (*look)(void *user_data);
+    void *user_data;
+
+    struct command cmd;
+    uint64_t trusted; /* the answer may be kept up to here; sparse->lock */
+    struct seek *prev, *next;
+    struct run *runs; /* the answer; only the thread that receives it */
+    size_t n_runs, room;
+    uint64_t got; /* bytes in runs */
+};
+
+struct sparse *
+sparse_new(struct pool *pool, const struct source *source, const struct conn_info *info)
+{
+    struct sparse *sparse = calloc(1, sizeof *sparse);
+
+    if (sparse == NULL)
+        return NULL;
+    sparse->pool = pool;
+    sparse->size = (uint64_t)info->size;
+    sparse->minimum = info->minimum;
+    sparse->can_ask = info->can_extents;
+    sparse->is_zero =
+        strcmp(source_meta_context(source), LIBNBD_CONTEXT_BASE_ALLOCATION) == 0;
+    sparse->believe_ms = (int64_t)(source->extents_s * 1000);
+    sparse->question_max = info->extended ? INT64_MAX / 65536 * 65536 : QUESTION_32;
+    sparse->map = extent_map_new(sparse->size, EXTENTS_MAX);
+    if (sparse->map == NULL) {
+        free(sparse);
+        return NULL;
+    }
+    if (!sparse->can_ask)
+        extent_map_set(sparse->map, 0, sparse->size, EXTENT_DATA);
+    pthread_mutex_init(&sparse->lock, NULL);
+    return sparse;
+}
+
+void
+sparse_free(struct sparse *sparse)
+{
+    if (sparse == NULL)
+        return;
+    extent_map_free(sparse->map);
+    pthread_mutex_destroy(&sparse->lock);
+    free(sparse);
+}
+
+/* Under the lock: what others may have changed meanwhile is forgotten, all at once. */
+static void
+forget_if_old(struct sparse *sparse)
+{
+    if (sparse->forget_ms == 0 || conn_clock_ms() < sparse->forget_ms)
+        return;
+    extent_map_set(sparse->map, 0, sparse->size, EXTENT_UNKNOWN);
+    sparse->forget_ms = 0;
+    for (struct seek *seek = sparse->asking; seek != NULL; seek = seek->next)
+        seek->trusted = seek->cmd.off; /* asked too long ago */
+}
+
+unsigned
+sparse_plan(struct sparse *sparse, uint64_t off, uint64_t len, struct piece *pieces,
+            unsigned max)
+{
+    uint64_t end = off + len, run_end;
+    unsigned n = 0;
+
+    if (len == 0)
+        return 0;
+    if (!sparse->is_zero) { /* its holes are not zeros */
+        pieces[0] = (struct piece){off, len};
+        return 1;
+    }
+    pthread_mutex_lock(&sparse->lock);
+    forget_if_old(sparse);
+    for (uint64_t pos = off; pos < end; pos = run_end) {
+        enum extent_kind kind = extent_map_get(sparse->map, pos, &run_end);
+        if (run_end > end)
+            run_end = end;
+        bool all = pos == off && run_end == end;
+        if (kind == EXTENT_HOLE && (all || run_end - pos >= HOLE_WORTH_IT))
+            continue;
+        if (n > 0 && (pieces[n - 1].off + pieces[n - 1].len == pos || n == max))
+            pieces[n - 1].len = run_end - pieces[n - 1].off;
+        else
+            pieces[n++] = (struct piece){pos, run_end - pos};
+    }
+    pthread_mutex_unlock(&sparse->lock);
+    return n;
+}
+
+/* Under the lock. */
+static void
+cut_answers(struct sparse *sparse, uint64_t off, uint64_t len)
+{
+    for (struct seek *seek = sparse->asking; seek != NULL; seek = seek->next) {
+        uint64_t from = off > seek->cmd.off ? off : seek->cmd.off;
+        if (off + len > seek->cmd.off && from < seek->trusted)
+            seek->trusted = from;
+    }
+}
+
+void
+sparse_changing(struct sparse *sparse, uint64_t off, uint64_t len,
+                enum extent_kind kind)
+{
+    if (!sparse->can_ask)
+        return;
+    if (!sparse->is_zero)
+        kind = EXTENT_DATA; /* what is changed has changed */
+    pthread_mutex_lock(&sparse->lock);
+    cut_answers(sparse, off, len);
+    extent_map_set(sparse->map, off, len,
+                   kind == EXTENT_DATA ? EXTENT_DATA : EXTENT_UNKNOWN);
+    pthread_mutex_unlock(&sparse->lock);
+}
+
+void
+sparse_changed(struct sparse *sparse, uint64_t off, uint64_t len, enum extent_kind kind)
+{
+    if (!sparse->can_ask)
+        return;
+    if (!sparse->is_zero && kind != EXTENT_UNKNOWN)
+        kind = EXTENT_DATA;
+    pthread_mutex_lock(&sparse->lock);
+    cut_answers(sparse, off, len);
+    extent_map_set(sparse->map, off, len, kind);
+    pthread_mutex_unlock(&sparse->lock);
+}
+
+/* ---- lseek */
+
+static void seek_on(struct seek *seek);
+
+static void
+seek_end(struct seek *seek, int64_t result)
+{
+    free(seek->runs);
+    seek->answer(seek->user_data, result);
+    free(seek);
+}
+
+static void
+on_extent(struct command *cmd, uint64_t off, uint64_t len, uint32_t flags)
+{
+    struct seek *seek = cmd->owner;
+    /* qemu:dirty-bitmap, qemu:allocation-depth: 0 is "unchanged", "not here" */
+    bool hole = seek->sparse->is_zero ? flags & LIBNBD_STATE_ZERO : flags == 0;
+    enum extent_kind kind = hole ? EXTENT_HOLE : EXTENT_DATA;
+
+    /* It goes on where the last one ended, and the last one may reach too far. */
+    if (off != cmd->off + seek->got || seek->got >= cmd->len || len == 0)
+        return;
+    if (len > cmd->len - seek->got)
+        len = cmd->len - seek->got;
+    if (seek->n_runs > 0 && seek->runs[seek->n_runs - 1].kind == kind) {
+        seek->runs[seek->n_runs - 1].len += len;
+        seek->got += len;
+        return;
+    }
+    if (seek->n_runs == seek->room) {
+        size_t room = seek->room > 0 ? seek->room * 2 : RUNS_FIRST_ROOM;
+        struct run *runs = realloc(seek->runs, room * sizeof *runs);
+        if (runs == NULL)
+            return; /* a shorter answer is one too */
+        seek->runs = runs;
+        seek->room = room;
+    }
+    seek->runs[seek->n_runs++] = (struct run){len, kind};
+    seek->got += len;
+}
+
+/* Keeps what may be kept, and forgets that there was a question. */
+static void
+keep_answer(struct seek *seek)
+{
+    struct sparse *sparse = seek->sparse;
+    uint64_t off = seek->cmd.off;
+
+    pthread_mutex_lock(&sparse->lock);
+    if (sparse->believe_ms > 0 && sparse->forget_ms == 0 && seek->n_runs > 0)
+        sparse->forget_ms = conn_clock_ms() + sparse->believe_ms;
+    for (size_t i = 0; i < seek->n_runs && off < seek->trusted; i++) {
+        uint64_t len = seek->runs[i].len;
+        if (len > seek->trusted - off)
+            len = seek->trusted - off;
+        extent_map_set(sparse->map, off, len, seek->runs[i].kind);
+        off += seek->runs[i].len;
+    }
+    if (seek->prev != NULL)
+        seek->prev->next = seek->next;
+    else
+        sparse->asking = seek->next;
+    if (seek->next != NULL)
+        seek->next->prev = seek->prev;
+    pthread_mutex_unlock(&sparse->lock);
+}
+
+/* The server refused.  True if it is worth asking again for less. */
+static bool
+ask_for_less(struct sparse *sparse, uint64_t refused, int error)
+{
+    bool less;
+
+    if (error != EINVAL && error != EOVERFLOW && error != ENOMEM)
+        return false;
+    pthread_mutex_lock(&sparse->lock);
+    less = refused > QUESTION_LEAST;
+    if (less && sparse->question_max >= refused)
+        sparse->question_max = refused / 2 / 65536 * 65536;
+    pthread_mutex_unlock(&sparse->lock);
+    return less;
+}
+
+static void
+on_answer(struct command *cmd, int error)
+{
+    struct seek *seek = cmd->owner;
+    struct sparse *sparse = seek->sparse;
+
+    if (error != 0)
+        seek->n_runs = 0;
+    keep_answer(seek);
+    if (error == ENOTCONN || error == ESTALE) {
+        seek_end(seek, error == ESTALE ? -ESTALE : -EIO);
+        return;
+    }
+    if (error != 0 && ask_for_less(sparse, cmd->len, error)) {
+        seek_on(seek);
+        return;
+    }
+    if (error != 0 || seek->n_runs == 0) {
+        /* What cannot be told apart from data is data. */
+        if (!atomic_exchange(&sparse->failed, true))
+            log_warning("the server refuses to say where holes are; "
+                        "what it does not tell is taken for data");
+        seek->runs[0] = (struct run){cmd->len, EXTENT_DATA};
+        seek->n_runs = 1;
+    }
+    uint64_t off = cmd->off;
+    for (size_t i = 0; i < seek->n_runs; i++) {
+        uint64_t run_end = off + seek->runs[i].len;
+        if (run_end > seek->pos && seek->runs[i].kind == seek->wanted) {
+            seek_end(seek, (int64_t)(off > seek->pos ? off : seek->pos));
+            return;
+        }
+        off = run_end;
+    }
+    if (off > seek->pos)
+        seek->pos = off;
+    seek_on(seek);
+}
+
+static void
+on_late(struct command *cmd)
+{
+    struct seek *seek = cmd->owner;
+
+    if (seek->look != NULL)
+        seek->look(seek->user_data);
+}
+
+/* Under the lock: the question about pos and all behind it that fits. */
+static void
+prepare_question(struct seek *seek, uint64_t pos)
+{
+    struct sparse *sparse = seek->sparse;
+    uint64_t off = pos - pos % sparse->minimum;
+    uint64_t len = sparse->size - off;
+
+    if (len > sparse->question_max)
+        len = sparse->question_max;
+    seek->cmd = (struct command){
+        .kind = COMMAND_STATUS,
+        .off = off,
+        .len = len,
+        .owner = seek,
+        .done = on_answer,
+        .look = on_late,
+        .extent = on_extent,
+    };
+    seek->trusted = off + len;
+    seek->n_runs = 0;
+    seek->got = 0;
+    seek->prev = NULL;
+    seek->next = sparse->asking;
+    if (sparse->asking != NULL)
+        sparse->asking->prev = seek;
+    sparse->asking = seek;
+}
+
+/* Walks the map until the answer is found or a question is to be asked. */
+static void
+seek_on(struct seek *seek)
+{
+    struct sparse *sparse = seek->sparse;
+    uint64_t run_end;
+
+    pthread_mutex_lock(&sparse->lock);
+    forget_if_old(sparse);
+    while (seek->pos < sparse->size) {
+        enum extent_kind kind = extent_map_get(sparse->map, seek->pos, &run_end);
+        if (kind == EXTENT_UNKNOWN) {
+            prepare_question(seek, seek->pos);
+            pthread_mutex_unlock(&sparse->lock);
+            pool_submit(sparse->pool, &seek->cmd);
+            return;
+        }
+        if (kind == seek->wanted)
+            break;
+        seek->pos = run_end;
+    }
+    pthread_mutex_unlock(&sparse->lock);
+    if (seek->pos < sparse->size || seek->wanted == EXTENT_HOLE)
+        seek_end(seek, (int64_t)seek->pos); /* the end of the file is a hole */
+    else
+        seek_end(seek, -ENXIO);
+}
+
+void
+sparse_seek(struct sparse *sparse, uint64_t off, bool data, sparse_answer *answer,
+            void (*look)(void *user_data), void *user_data)
+{
+    if (off >= sparse->size) {
+        answer(user_data, -ENXIO);
+        return;
+    }
+    struct seek *seek = calloc(1, sizeof *seek);
+    if (seek != NULL)
+        seek->runs = calloc(RUNS_FIRST_ROOM, sizeof *seek->runs);
+    if (seek == NULL || seek->runs == NULL) {
+        free(seek);
+        answer(user_data, -ENOMEM);
+        return;
+    }
+    seek->room = RUNS_FIRST_ROOM;
+    seek->sparse = sparse;
+    seek->pos = off;
+    seek->wanted = data ? EXTENT_DATA : EXTENT_HOLE;
+    seek->answer = answer;
+    seek->look = look;
+    seek->user_data = user_data;
+    seek_on(seek);
+}
+
+static void
+on_learned(void *user_data, int64_t result)
+{
+    struct sparse *sparse = user_data;
+
+    (void)result;
+    atomic_store(&sparse->learning, false);
+}
+
+void
+sparse_learn(struct sparse *sparse, uint64_t off)
+{
+    uint64_t run_end;
+
+    if (!sparse->can_ask || !sparse->is_zero ||
+        atomic_load_explicit(&sparse->failed, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&sparse->lock);
+    bool known = extent_map_get(sparse->map, off, &run_end) != EXTENT_UNKNOWN;
+    pthread_mutex_unlock(&sparse->lock);
+    if (!known && !atomic_exchange(&sparse->learning, true))
+        sparse_seek(sparse, off, true, on_learned, NULL, sparse);
+}
+
+uint64_t
+sparse_blocks(struct sparse *sparse, bool *exact)
+{
+    pthread_mutex_lock(&sparse->lock);
+    forget_if_old(sparse);
+    uint64_t data = extent_map_data(sparse->map);
+    uint64_t holes = extent_map_holes(sparse->map);
+    pthread_mutex_unlock(&sparse->lock);
+
+    uint64_t blocks = data / 512 + (data % 512 != 0);
+    *exact = data + holes == sparse->size;
+    if (*exact)
+        return blocks;
+    /* less than the size, or nobody asks where the holes are; and not 0, which means
+     * that the file is one hole */
+    uint64_t most = (sparse->size - 1) / 512;
+    if (blocks > most)
+        blocks = most;
+    return blocks > 0 ? blocks : 1;
+}

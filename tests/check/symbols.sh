@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# symbols.sh - the shared library, its map, the header and api.tsv name the same
+# functions, with the same versions and prototypes
+. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+
+cc=${CC:-gcc}
+here=$abs_top_srcdir/tests/check
+lib=$abs_top_srcdir/lib
+so=$abs_top_builddir/lib/.libs/libnbdclient.so.0
+need_program nm readelf
+
+# "symbol node" lines of each.
+expected() { awk -F'\t' '!/^#/ { print $1, $2 }' "$here/api.tsv" | sort; }
+in_map() {
+    awk '/^LIBNBD_[0-9.]+ *\{/ { node = $1 }
+         /^ *nbd_[a-z0-9_]+;/ { sub(";", "", $1); print $1, node }' "$1" | sort
+}
+in_library() {
+    nm -D --defined-only "$1" | awk '$2 != "A" { sub("@@", " ", $3); print $3 }' | sort
+}
+in_header() {
+    $cc -E -P -x c "$1" | tr '\n' ' ' | tr ';' '\n' | sed 's/__attribute__.*//' |
+        grep -oE 'nbd_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u
+}
+
+differ() { # A B
+    diff "$1" "$2" | grep '^[<>]' | head -n 20
+}
+
+expected >"$tmp/expected"
+cut -d' ' -f1 "$tmp/expected" >"$tmp/expected-names"
+is "api.tsv has 165 functions" "$(wc -l <"$tmp/expected")" 165
+
+in_map "$lib/nbd.syms" >"$tmp/map"
+is "nbd.syms has them all, each in its node" "$(differ "$tmp/expected" "$tmp/map")" ""
+
+in_library "$so" >"$tmp/library"
+is "the library shows them all, each with its version, and nothing else" \
+    "$(differ "$tmp/expected" "$tmp/library")" ""
+
+in_header "$lib/libnbd.h" >"$tmp/header"
+is "libnbd.h declares them all and nothing else" \
+    "$(differ "$tmp/expected-names" "$tmp/header")" ""
+
+is "the library is called libnbdclient.so.0" \
+    "$(readelf -d "$so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')" libnbdclient.so.0
+
+# Declared again as api.tsv has it, each must be compatible with the header.
+{
+    echo '#include "libnbd.h"'
+    awk -F'\t' '!/^#/ { print $3 ";" }' "$here/api.tsv"
+} >"$tmp/prototypes.c"
+ok "the header has the prototypes of api.tsv" $cc -std=gnu11 -fsyntax-only -Werror -I"$lib" "$tmp/prototypes.c"
+{
+    echo '#include "libnbd.h"'
+    awk -F'\t' '!/^#/ { print $3 ";" }' "$here/api.tsv" |
+        sed '/nbd_get_errno/s/int nbd/long nbd/'
+} >"$tmp/prototypes.c"
+nok "another prototype is found" $cc -std=gnu11 -fsyntax-only -I"$lib" "$tmp/prototypes.c"
+
+{
+    echo '#include <string.h>'
+    echo '#include "libnbd.h"'
+    echo 'int main(void) { int wrong = 0;'
+    awk -F'\t' '!/^#/ && $2 ~ /^"/ { printf "wrong += strcmp(%s, %s) != 0;\n", $1, $2; next }
+                !/^#/ { printf "wrong += !(%s == %s);\n", $1, $2 }' "$here/constants.tsv"
+    echo 'return wrong != 0; }'
+} >"$tmp/constants.c"
+ok "the header has the constants of constants.tsv" $cc -std=gnu11 -Wno-sign-compare -I"$lib" -o "$tmp/constants" "$tmp/constants.c"
+ok "and their values" env -u LD_PRELOAD "$tmp/constants"
+done_testing

@@ -1,0 +1,30 @@
+# local.mk - what tests/fuse adds to tests/Makefile.am
+check_PROGRAMS += %D%/sparsefile %D%/readahead
+%C%_sparsefile_SOURCES = %D%/sparsefile.c
+%C%_sparsefile_LDADD =
+%C%_readahead_SOURCES = %D%/readahead.c
+%C%_readahead_LDADD = -lpthread
+
+fuse_tests = \
+	%D%/test-sparse.sh \
+	%D%/test-tools.sh \
+	%D%/test-filesystem.sh \
+	%D%/test-fio.sh \
+	%D%/test-readahead.sh \
+	%D%/test-sizes.sh \
+	%D%/test-write.sh \
+	%D%/test-blocksize.sh \
+	%D%/test-extents.sh \
+	%D%/test-lifecycle.sh \
+	%D%/test-refused.sh \
+	%D%/test-options.sh \
+	%D%/test-all.sh \
+	%D%/test-mount.sh \
+	%D%/test-meta-context.sh \
+	%D%/test-command.sh \
+	%D%/test-server-dies.sh %D%/test-service.sh \
+	%D%/test-reconnect.sh \
+	%D%/test-garbage.sh
+TESTS += $(fuse_tests)
+EXTRA_DIST += $(fuse_tests)
+EXTRA_DIST += %D%/README.md

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# All exports of a server as a tree of folders.
+. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+need_fuse
+need_nbdkit file sh eval memory
+need_program qemu-nbd
+
+# ---- a thousand exports
+
+mkdir "$tmp/images"
+for i in $(seq 1000); do truncate -s "$((i * 4096))" "$tmp/images/disk$i"; done
+printf data | dd of="$tmp/images/disk7" conv=notrunc status=none
+start_nbdkit file dir="$tmp/images"
+start_nbdmount -o all,idle=1 "$uri" "$(new_dir mnt)"
+run find "$mnt" -type f
+is "find sees 1000 files" "$(wc -l <"$tmp/.out")" 1000
+start_ms=$(date +%s%3N)
+run ls -l "$mnt"
+diag "ls -l took $(($(date +%s%3N) - start_ms)) ms"
+is "so does ls -l, with the exports' sizes" "$(awk '$5 > 0 && $5 % 4096 == 0' "$tmp/.out" | wc -l)" 1000
+is "nothing is opened for that" "$(stat -c %s "$mnt/disk999")" $((999 * 4096))
+ok "a file reads" cmp "$mnt/disk7" "$tmp/images/disk7"
+printf more | dd of="$mnt/disk8" conv=notrunc,fsync status=none
+is "and writes" "$(head -c 4 "$tmp/images/disk8")" more
+ok "sparse copies" cp "$mnt/disk1000" "$tmp/copy"
+ok "are right" cmp "$tmp/copy" "$tmp/images/disk1000"
+ok "several at once" bash -c 'seq 20 27 | xargs -P 8 -I @@ cmp "$0/disk@@" "$1/disk@@"' "$mnt" "$tmp/images"
+connections() { ls -l "/proc/$nbdmount_pid/fd" | grep -c socket; }
+none_left() { [ "$(connections)" -eq 0 ]; }
+isnt "there are connections" "$(connections)" 0
+ok "they are closed when nobody has used them for a while" wait_for none_left
+ok "and come again" cmp "$mnt/disk7" "$tmp/images/disk7"
+
+# ---- exports come and go
+
+truncate -s 1M "$tmp/images/new"
+ok "a new export appears" wait_for test -e "$mnt/new"
+exec 5<"$mnt/disk7"
+rm "$tmp/images/disk7"
+gone() { ! ls "$mnt" | grep -qx disk7; }
+ok "one that has ended goes" wait_for gone
+is "a file that is open stays" "$(head -c 4 <&5)" data
+exec 5<&-
+stop_nbdmount
+is "the daemon ends well" "$status" 0
+
+# ---- names
+
+cat >"$tmp/list.sh" <<'S'
+case $1 in
+list_exports) echo INTERLEAVED; for f in "$DIR"/*; do cat "$f"; echo; echo description; done ;;
+open) printf '%s' "$3" ;;
+get_size) printf '%s' "$2" | wc -c | awk '{ print 512 + $1 }' ;;
+pread) head -c "$3" /dev/zero ;;
+can_write) exit 3 ;;
+*) exit 2 ;;
+esac
+S
+chmod +x "$tmp/list.sh"
+mkdir "$tmp/names"
+n=0
+name() { n=$((n + 1)); printf '%s' "$1" >"$tmp/names/$n"; }
+name 'plain'; name 'with blank'; name 'a/b/c'; name 'a'; name '..'; name './x'; name 'x//y'; name '/lead'
+name 'trail/'; name '100%'; name '%41'; name $'tab\tand\033'; name "$(printf 'l%.0s' $(seq 3000))"; name 'nbd'
+name 'ä,ö#?&='
+DIR=$tmp/names start_nbdkit sh "$tmp/list.sh"
+start_nbdmount --all "$uri" "$(new_dir mnt)"
+find "$mnt" -type f >"$tmp/found"
+is "every name has a file" "$(wc -l <"$tmp/found")" "$n"
+# Undoing %XX, and a % at the end of a folder, gives the name.
+(cd "$mnt" && find . -type f) | perl -pe 's,^\./,,; s,%(/|$),,g; s/%([0-9A-F]{2})/chr hex $1/ge' | sort >"$tmp/got"
+for f in "$tmp"/names/*; do cat "$f"; echo; done | sort >"$tmp/want"
+ok "the paths give the names back" cmp "$tmp/got" "$tmp/want"
+ok "each can be read" bash -c 'while read -r f; do cat "$f" >/dev/null || exit 1; done <"$0"' "$tmp/found"
+is "as the export that it is" "$(stat -c %s "$mnt/a%2Fb/c" "$mnt/100%25" 2>&1 | tr '\n' ' ')" "517 516 "
+nok "a read-only export cannot be written" dd if=/dev/zero of="$mnt/plain" bs=512 count=1 conv=notrunc
+stop_nbdmount
+
+# ---- servers that are different
+
+start_qemu_nbd -f raw -x only "$tmp/copy"
+start_nbdmount --all "$uri" "$(new_dir mnt)"
+ok "qemu-nbd's one export" cmp "$mnt/only" "$tmp/copy"
+stop_nbdmount
+start_nbdkit memory 1M
+start_nbdmount --all "$uri" "$(new_dir mnt)"
+is "a default export" "$(stat -c %s "$mnt/nbd")" 1048576
+stop "$nbdkit_pid"
+run timeout 20 cat "$mnt/nbd"
+isnt "a server that has gone: an error" "$status" 0
+stop_nbdmount
+run "$nbdmount" --all "nbd+unix:///?socket=$tmp/nothing" "$(new_dir mnt)"
+isnt "no server" "$status" 0
+like "is named" "$err" "$tmp/nothing"
+: >"$tmp/file"
+run "$nbdmount" --all "$uri" "$tmp/file"
+like "all of them do not fit a file" "$err" "directory"
+done_testing

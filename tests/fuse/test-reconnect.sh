@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A server that goes away and comes back: programs wait and go on, what the server forgot
+# is sent again, and who does not want to wait can leave.
+. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+need_fuse
+need_program dd timeout cmp
+need_nbdkit file
+
+sparsefile=$abs_top_builddir/tests/fuse/sparsefile
+image=$tmp/image
+sock=$tmp/server.sock
+uri="nbd+unix:///?socket=$sock"
+server_up() {
+    rm -f "$sock" "$tmp/pid"
+    start nbdkit nbdkit --foreground --exit-with-parent --pidfile="$tmp/pid" --unix="$sock" "$@"
+    server=$started_pid
+    wait_while_alive "$server" test -s "$tmp/pid" || bail_out "nbdkit does not start"
+}
+server_down() {
+    kill -s KILL "$server"
+    wait_for is_gone "$server"
+    wait "$server" 2>/dev/null
+}
+milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
+# within NAME MILLISECONDS COMMAND...
+within() {
+    local name=$1 limit=$2 begin
+    shift 2
+    begin=$(milliseconds)
+    "$@"
+    at_most "$name" "$(($(milliseconds) - begin))" "$limit"
+}
+waits_for_server() { # PID: the daemon has noticed, and the program is not done
+    grep -q "connection lost" "$nbdmount_log" && is_alive "$1"
+}
+
+# Programs at work while the server is away.
+dd if=/dev/urandom of="$image" bs=1M count=64 status=none
+cp "$image" "$tmp/want"
+dd if=/dev/urandom of="$tmp/new" bs=1M count=16 status=none
+dd if="$tmp/new" of="$tmp/want" bs=1M seek=20 conv=notrunc status=none
+server_up --filter=delay file "$image" rdelay=10ms wdelay=10ms
+start_nbdmount "$uri" "$(new_dir mnt)"
+dd if="$mnt/nbd" of="$tmp/got" bs=64k count=256 status=none 2>"$tmp/read.err" &
+reader=$!
+dd if="$tmp/new" of="$mnt/nbd" bs=64k seek=320 conv=notrunc,fsync status=none 2>"$tmp/write.err" &
+writer=$!
+wait_for test -s "$tmp/got"
+server_down
+ok "a reader waits for a server that is gone" wait_for waits_for_server "$reader"
+ok "a writer too" is_alive "$writer"
+ok "stat answers meanwhile" timeout 5 stat "$mnt/nbd"
+pause 1
+server_up file "$image"
+within "both go on when it is back, within 2 seconds" 2000 wait "$reader" "$writer"
+is "without an error" "$(cat "$tmp/read.err" "$tmp/write.err")" ""
+ok "the reader has the right bytes" cmp -n 16777216 "$tmp/got" "$image"
+ok "the server has all that was written" cmp "$tmp/want" "$image"
+stop_nbdmount
+is "the daemon ends well" "$status" 0
+
+# Only as long as it was told to.
+start_nbdmount -o retry=1 "$uri" "$(new_dir mnt)"
+server_down
+begin=$(milliseconds)
+run dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
+took=$(($(milliseconds) - begin))
+like "retry=1: the read fails" "$err" "Input/output error"
+at_least "after a second" "$took" 900
+at_most "or a little more" "$took" 2500
+server_up file "$image"
+read_one() { dd if="$mnt/nbd" of="$tmp/block" bs=4096 skip=100 count=1 iflag=direct status=none; }
+ok "and works when the server is back" wait_for read_one
+ok "with the right bytes" cmp -n 4096 -i 0:409600 "$tmp/block" "$image"
+
+# Another export.
+server_down
+truncate -s 1M "$tmp/smaller"
+server_up file "$tmp/smaller"
+run dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
+like "a smaller export in its place: ESTALE" "$err" "Stale file handle"
+like "the log says why" "$(cat "$nbdmount_log")" "size was 67108864 and is 1048576 now"
+server_down
+server_up file "$image"
+ok "it works again when the right one is back" wait_for read_one
+stop_nbdmount
+is "the daemon ends well after all that" "$status" 0
+
+# Silent: with timeout= it is gone, without it waits, but nobody is stuck.
+start_nbdmount -o timeout=1 "$uri" "$(new_dir mnt)"
+kill -s STOP "$server"
+silent=$server
+dd if="$mnt/nbd" of="$tmp/got" bs=1M count=1 iflag=direct status=none 2>"$tmp/read.err" &
+reader=$!
+server_up file "$image"
+ok "timeout=1: a reader of a silent server gets its bytes from the next one" wait_for is_gone "$reader"
+ok "the right ones" cmp -n 1048576 "$tmp/got" "$image"
+stop_nbdmount
+kill -s CONT "$silent"
+
+start_nbdmount "$uri" "$(new_dir mnt)"
+dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=3 count=1 conv=notrunc status=none
+kill -s STOP "$server"
+# The kernel waits for the daemon's answer.
+is_in_request() { grep -qE 'request_wait_answer|fuse|folio|wait_on_page' "/proc/$1/wchan" || sleeps_long "$1"; }
+sleeps_long() { pause 0.3 && grep -qE '^[0-9]+ \(.*\) [DS]' "/proc/$1/stat"; }
+# killed NAME COMMAND...: waits for the silent server, and can be killed.
+killed() {
+    local name=$1
+    shift
+    "$@" >/dev/null 2>&1 &
+    local pid=$!
+    wait_for is_in_request "$pid"
+    ok "$name waits for a silent server" is_alive "$pid"
+    kill -s KILL "$pid"
+    within "$name: kill -9 ends it within a second" 1000 wait "$pid" 2>/dev/null
+}
+killed "a reader" "$sparsefile" read "$mnt/nbd" 0 4096
+killed "who reads ahead" dd if="$mnt/nbd" of=/dev/null bs=1M iflag=direct
+killed "a writer" dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=9 count=1 conv=notrunc
+killed "another writer of the same block" dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=9 count=1 conv=notrunc
+killed "who syncs" dd if=/dev/null of="$mnt/nbd" bs=1 count=0 conv=notrunc,fsync
+# The end, with bytes that cannot be flushed.
+kill -s TERM "$nbdmount_pid"
+within "SIGTERM: it ends within ten seconds, and a little" 12000 wait_for is_gone "$nbdmount_pid"
+stop "$nbdmount_pid"
+isnt "its status is not 0" "$status" 0
+like "and it says how many bytes were not flushed" "$(cat "$nbdmount_log")" "[0-9]+ bytes were written and could not be flushed"
+ok "nothing is mounted" is_unmounted "$mnt"
+kill -s CONT "$server"
+
+# A second signal does not wait.
+start_nbdmount "$uri" "$(new_dir mnt)"
+dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=3 count=1 conv=notrunc status=none
+kill -s STOP "$server"
+kill -s TERM "$nbdmount_pid"
+pause 0.3
+kill -s TERM "$nbdmount_pid"
+within "a second SIGTERM ends it at once" 2000 wait_for is_gone "$nbdmount_pid"
+kill -s CONT "$server"
+
+for bad in retry=soon retry=-1 timeout=1x replay=1 replay=1T; do
+    run "$nbdmount" -o "$bad" "$uri" "$tmp"
+    is "-o $bad is refused" "$status" 1
+    like "and named" "$err" "${bad%%=*}: '.*' is n"
+done
+done_testing

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* workers.c - programs at work on a mounted export, checked byte by byte
+ *
+ *     workers FILE DURABLE SEED THREADS STOP
+ *
+ * Each thread owns a part of FILE and does to it at random what programs do: writes of
+ * all sizes, aligned or not, reads, fsync, holes; some of it with O_DIRECT.
+ * It knows what every byte must be.  After each fsync DURABLE, the file in which the
+ * server keeps what it has flushed, must have all of it.  Ends when STOP exists, and
+ * prints what it did.  Status 1: a byte was wrong, or an operation failed.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MAX 64
+#define IO_MAX      (300 * 1024)
+
+struct worker {
+    pthread_t thread;
+    uint64_t random;
+    uint64_t from, len; /* its part */
+    uint8_t *model;
+    uint8_t *buf; /* aligned */
+    int fd, direct, durable;
+    unsigned long reads, writes, zeros, syncs;
+    uint64_t bytes;
+};
+
+static const char *stop;
+static atomic_bool wrong;
+static _Atomic int64_t longest_ms;
+
+static uint64_t
+next_random(struct worker *w)
+{
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random * UINT64_C(2685821657736338717) >> 16;
+}
+
+static int64_t
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+complain(const struct worker *w, const char *what, uint64_t off, uint64_t len)
+{
+    int error = errno;
+
+    printf("WRONG: %s at %llu, %llu bytes (%s)\n", what,
+           (unsigned long long)(w->from + off), (unsigned long long)len,
+           strerror(error));
+    atomic_store(&wrong, true);
+}
+
+static void
+compare(const struct worker *w, const uint8_t *got, uint64_t off, uint64_t len,
+        const char *what)
+{
+    errno = 0;
+    for (uint64_t i = 0; i < len; i++)
+        if (got[i] != w->model[off + i]) {
+            uint64_t n = 0;
+            for (uint64_t j = i; j < len; j++)
+                n += got[j] != w->model[off + j];
+            printf("WRONG: %s: byte %llu is %02x, not %02x; %llu bytes differ\n", what,
+                   (unsigned long long)(w->from + off + i), got[i], w->model[off + i],
+                   (unsigned long long)n);
+            atomic_store(&wrong, true);
+            return;
+        }
+}
+
+/* Where, and how much: now and then aligned. */
+static void
+choose(struct worker *w, bool aligned, uint64_t *off, uint64_t *len)
+{
+    static const uint32_t most[] = {4096, 4096, 20000, 65536, IO_MAX};
+
+    *len = next_random(w) % most[next_random(w) % 5] + 1;
+    *off = next_random(w) % w->len;
+    if (aligned) {
+        *off -= *off % 4096;
+        *len = (*len + 4095) / 4096 * 4096;
+    }
+    if (*len > w->len - *off)
+        *len = w->len - *off;
+}
+
+static void
+do_write(struct worker *w)
+{
+    bool direct = next_random(w) % 3 == 0;
+    uint64_t off, len;
+
+    choose(w, direct, &off, &len);
+    uint64_t fill = next_random(w);
+    for (uint64_t i = 0; i < len; i++)
+        w->buf[i] = (uint8_t)(fill >> (i % 7 * 8)) ^ (uint8_t)(i >> 3);
+    if (pwrite(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off)) !=
+        (ssize_t)len) {
+        complain(w, "write", off, len);
+        return;
+    }
+    memcpy(w->model + off, w->buf, len);
+    w->writes++;
+    w->bytes += len;
+}
+
+static void
+do_read(struct worker *w)
+{
+    bool direct = next_random(w) % 2 == 0;
+    uint64_t off, len;
+
+    choose(w, direct, &off, &len);
+    if (pread(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off)) !=
+        (ssize_t)len) {
+        complain(w, "read", off, len);
+        return;
+    }
+    compare(w, w->buf, off, len, direct ? "read past the cache" : "read");
+    w->reads++;
+    w->bytes += len;
+}
+
+static void
+do_zero(struct worker *w)
+{
+    int mode = next_random(w) % 2 ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
+    uint64_t off, len;
+
+    choose(w, next_random(w) % 2, &off, &len);
+    if (fallocate(w->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)(w->from + off),
+                  (off_t)len) == -1) {
+        complain(w, "fallocate", off, len);
+        return;
+    }
+    memset(w->model + off, 0, len);
+    w->zeros++;
+}
+
+static void
+do_sync(struct worker *w)
+{
+    if (fsync(w->fd) == -1) {
+        complain(w, "fsync", 0, 0);
+        return;
+    }
+    for (uint64_t off = 0; off < w->len; off += IO_MAX) {
+        uint64_t len = w->len - off < IO_MAX ? w->len - off : IO_MAX;
+        if (pread(w->durable, w->buf, len, (off_t)(w->from + off)) != (ssize_t)len)
+            complain(w, "the durable image", off, len);
+        else
+            compare(w, w->buf, off, len, "durable after fsync");
+    }
+    w->syncs++;
+}
+
+static void *
+work(void *user_data)
+{
+    struct worker *w = user_data;
+
+    while (!atomic_load(&wrong) && access(stop, F_OK) == -1) {
+        unsigned what = (unsigned)(next_random(w) % 100);
+        int64_t begin = now_ms();
+        if (what < 45)
+            do_write(w);
+        else if (what < 85)
+            do_read(w);
+        else if (what < 95)
+            do_zero(w);
+        else
+            do_sync(w);
+        int64_t took = now_ms() - begin, most = atomic_load(&longest_ms);
+        while (took > most && !atomic_compare_exchange_weak(&longest_ms, &most, took))
+            ;
+    }
+    if (!atomic_load(&wrong))
+        do_sync(w);
+    return NULL;
+}
+
+static bool
+prepare(struct worker *w, char **argv, uint64_t seed, uint64_t from, uint64_t len)
+{
+    w->random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) + from + 1;
+    w->from = from;
+    w->len = len;
+    w->model = calloc(1, len);
+    w->buf = aligned_alloc(4096, IO_MAX + 8192);
+    w->fd = open(argv[1], O_RDWR | O_CLOEXEC);
+    w->direct = open(argv[1], O_RDWR | O_CLOEXEC | O_DIRECT);
+    w->durable = open(argv[2], O_RDONLY | O_CLOEXEC);
+    return w->model != NULL && w->buf != NULL && w->fd != -1 && w->direct != -1 &&
+           w->durable != -1 && pread(w->fd, w->model, len, (off_t)from) == (ssize_t)len;
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct worker workers[THREADS_MAX], sum;
+    struct stat st;
+
+    if (argc != 6 || stat(argv[1], &st) == -1) {
+        fprintf(stderr, "usage: workers FILE DURABLE SEED THREADS STOP\n");
+        return 2;
+    }
+    unsigned long n = strtoul(argv[4], NULL, 10);
+    uint64_t seed = strtoull(argv[3], NULL, 10);
+    if (n < 1 || n > THREADS_MAX)
+        return 2;
+    stop = argv[5];
+    /* Parts are whole pages: two threads never share one in the cache. */
+    uint64_t part = (uint64_t)st.st_size / n / 4096 * 4096;
+    for (unsigned i = 0; i < n; i++)
+        if (!prepare(&workers[i], argv, seed, i * part, part)) {
+            perror("workers");
+            return 2;
+        }
+    for (unsigned i = 0; i < n; i++)
+        if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
+            return 2;
+    for (unsigned i = 0; i < n; i++) {
+        pthread_join(workers[i].thread, NULL);
+        sum.reads += workers[i].reads;
+        sum.writes += workers[i].writes;
+        sum.zeros += workers[i].zeros;
+        sum.syncs += workers[i].syncs;
+        sum.bytes += workers[i].bytes;
+    }
+    printf("%lu reads, %lu writes, %lu zeroes, %lu fsyncs, %llu MB; "
+           "the longest took %lld ms\n",
+           sum.reads, sum.writes, sum.zeros, sum.syncs,
+           (unsigned long long)(sum.bytes / 1000000), (long long)longest_ms);
+    return atomic_load(&wrong) ? 1 : 0;
+}

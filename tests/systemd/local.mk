@@ -1,0 +1,8 @@
+# local.mk - what tests/systemd adds to tests/Makefile.am
+TESTS += %D%/test-units.sh
+EXTRA_DIST += %D%/README.md %D%/test-units.sh %D%/boot.sh
+
+# As root; SYSTEMD_TREE is a folder with a Debian system, made if it is not given.
+.PHONY: check-systemd
+check-systemd:
+	$(MAKE) check TESTS=%D%/boot.sh

@@ -1,0 +1,46 @@
+# local.mk - what tests/unit adds to tests/Makefile.am
+
+# URIs, connecting, streams.
+unit_connect_tests = %D%/test-uri %D%/test-connect %D%/test-subprocess \
+	%D%/test-stream %D%/test-tls-handshake %D%/test-tls-stream %D%/test-tls-end
+check_PROGRAMS += $(unit_connect_tests)
+TESTS += $(unit_connect_tests)
+unit_tls = %D%/tls-server.h %D%/tls-pair.h
+if HAVE_GNUTLS
+unit_tls += %D%/tls-server.c %D%/tls-pair.c
+endif
+%C%_test_tls_handshake_SOURCES = %D%/test-tls-handshake.c $(unit_tls)
+%C%_test_tls_handshake_LDADD = $(LDADD) $(GNUTLS_LIBS)
+%C%_test_tls_stream_SOURCES = %D%/test-tls-stream.c $(unit_tls)
+%C%_test_tls_stream_LDADD = $(LDADD) $(GNUTLS_LIBS)
+%C%_test_tls_end_SOURCES = %D%/test-tls-end.c $(unit_tls)
+%C%_test_tls_end_LDADD = $(LDADD) $(GNUTLS_LIBS)
+
+# The wire's numbers and the protocol engine.
+unit_proto_tests = %D%/test-wire %D%/test-proto %D%/test-proto-sessions
+check_PROGRAMS += $(unit_proto_tests)
+TESTS += $(unit_proto_tests)
+noinst_HEADERS += %D%/proto-server.h %D%/proto-session.h %D%/proto-sessions.h \
+	%D%/proto-lies.h %D%/proto-options.h %D%/proto-table.h
+
+# The library's calls of these go through the test.
+if !SANITIZED
+check_PROGRAMS += %D%/test-no-memory
+TESTS += %D%/test-no-memory
+endif
+%C%_test_no_memory_SOURCES = %D%/test-no-memory.c
+%C%_test_no_memory_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	-Wl,--wrap=reallocarray,--wrap=free,--wrap=strdup,--wrap=strndup \
+	-Wl,--wrap=vasprintf,--wrap=asprintf
+
+# The daemon's pure parts.
+unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D%/test-ordering \
+	%D%/test-prefetch-window
+check_PROGRAMS += $(unit_daemon_tests)
+TESTS += $(unit_daemon_tests)
+%C%_test_extent_map_LDADD = $(src_all)
+%C%_test_options_LDADD = $(src_all)
+%C%_test_export_path_LDADD = $(src_all)
+%C%_test_ordering_LDADD = $(src_all)
+%C%_test_prefetch_window_LDADD = $(src_all)
+EXTRA_DIST += %D%/README.md

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-prefetch-window.c - how far ahead is read, for readers and servers of many kinds
+ */
+
+#include "prefetch-window.h"
+#include "tap.h"
+
+#define K    UINT64_C(1024)
+#define M    (1024 * K)
+#define MS   INT64_C(1000000)
+#define MOST (32 * M)
+
+/* A reader of a server that takes trip_ns and gives at most `bound` bytes a second, for
+ * `bytes`: the window at the end.  While the window is what bounds it, a window comes
+ * in with each trip. */
+static size_t
+read_on(struct window *window, uint64_t bytes, size_t len, int64_t trip_ns,
+        uint64_t bound, int64_t *now_ns)
+{
+    for (uint64_t end = window->next + bytes; window->next < end;) {
+        size_t size = window_size(window, MOST);
+        uint64_t in_a_trip = size > len ? size : len;
+        int64_t took = trip_ns * (int64_t)len / (int64_t)in_a_trip;
+        int64_t least = (int64_t)(len * 1000000000 / bound);
+        *now_ns += took > least ? took : least;
+        if (size > 0)
+            window_fetched(window, trip_ns);
+        window_read(window, window->next, len, *now_ns);
+    }
+    return window_size(window, MOST);
+}
+
+static void
+test_ramp(void)
+{
+    struct window window = {0};
+    int64_t now = 1;
+
+    is_int(window_read(&window, 0, 128 * K, now), WINDOW_FOLLOWS, "the first read");
+    is_int(window_size(&window, MOST), 0, "does not make a reader sequential");
+    window_read(&window, 128 * K, 128 * K, now);
+    ok(window_size(&window, MOST) > 0, "two do");
+    ok(window_size(&window, MOST) <= 256 * K, "for no more than it has read");
+    is_int(read_on(&window, 512 * M, 128 * K, 10 * MS, 4096 * M, &now), MOST,
+           "behind 10 ms it grows to all that is allowed");
+
+    window = (struct window){0};
+    size_t far = read_on(&window, 512 * M, 128 * K, 10 * MS, 200 * M, &now);
+    ok(far >= 2 * M && far <= 6 * M, "a reader of 200 MB/s behind 10 ms gets some MiB");
+    window = (struct window){0};
+    size_t near = read_on(&window, 512 * M, 128 * K, MS / 10, 2048 * M, &now);
+    ok(near >= M && near <= 4 * M, "near the server it stays small");
+    window = (struct window){0};
+    size_t slow = read_on(&window, 8 * M, 4 * K, MS, M / 2, &now);
+    ok(slow >= 128 * K && slow <= M, "a slow reader gets what it reads in a second");
+    is_int(window_size(&window, 64 * K), 64 * K, "never more than is allowed");
+}
+
+static void
+test_queue(void)
+{
+    struct window window = {0};
+    int64_t now = 1;
+
+    read_on(&window, 16 * M, 128 * K, MS / 10, 1024 * M, &now);
+    for (int i = 0; i < 1000; i++)
+        window_fetched(&window, 100 * MS); /* as if we stood in our own queue */
+    ok(window_size(&window, MOST) <= 4 * M, "a queue does not feed itself");
+    for (int i = 0; i < 20000; i++)
+        window_fetched(&window, 100 * MS);
+    ok(window_size(&window, MOST) > 8 * M, "a way that stays long is believed");
+}
+
+static void
+test_random(void)
+{
+    struct window window = {0};
+    uint64_t off = 12345;
+    int ahead = 0;
+
+    for (int i = 0; i < 100000; i++) {
+        off = (off * 6364136223846793005U + 1442695040888963407U) % (1 << 28);
+        window_read(&window, off * 4 * K, 4 * K, i * MS);
+        ahead += window_size(&window, MOST) > 0;
+    }
+    is_int(ahead, 0, "a random reader gets nothing ahead");
+}
+
+static void
+test_jumps(void)
+{
+    struct window window = {0};
+    int64_t now = 1;
+
+    read_on(&window, 8 * M, 128 * K, MS, 1024 * M, &now);
+    is_int(window_read(&window, window.next + 128 * K, 128 * K, now), WINDOW_FOLLOWS,
+           "reads that overtake each other are in sequence");
+    is_int(window_read(&window, window.next - 256 * K, 128 * K, now), WINDOW_FOLLOWS,
+           "also the one that is late");
+    uint64_t next = window.next;
+    is_int(window_read(&window, 100 * M, 4 * K, now), WINDOW_STRAY,
+           "one read elsewhere is a stray");
+    is_int(window_read(&window, next, 128 * K, now), WINDOW_FOLLOWS,
+           "and the reader goes on");
+    is_int(window_read(&window, 200 * M, 128 * K, now), WINDOW_STRAY, "two reads");
+    is_int(window_read(&window, 200 * M + 128 * K, 128 * K, now), WINDOW_JUMPED,
+           "that follow each other elsewhere are a jump");
+    ok(window_size(&window, MOST) > 0, "after which it is sequential there");
+    is_int(window_read(&window, 0, 4 * K, now), WINDOW_STRAY, "strays");
+    int result = WINDOW_STRAY;
+    for (uint64_t i = 1; i < 32 && result == WINDOW_STRAY; i++)
+        result = window_read(&window, i * 7 * M, 4 * K, now);
+    is_int(result, WINDOW_JUMPED, "end a sequence when there are many");
+}
+
+static void
+test_ends(void)
+{
+    struct window window = {0};
+
+    is_int(window_read(&window, INT64_MAX - 4096, 4096, 1), WINDOW_JUMPED,
+           "the last block of the greatest export");
+    is_int(window_read(&window, 0, 1, INT64_MAX), WINDOW_JUMPED, "and the first one");
+    window_fetched(&window, INT64_MAX / 2);
+    window_fetched(&window, 0);
+    window_fetched(&window, INT64_MAX / 2);
+    ok(window_size(&window, MOST) <= MOST, "times out of all measure do no harm");
+    is_int(window_fetch(0), 128 * K, "the smallest fetch");
+    is_int(window_fetch(SIZE_MAX / 8), M, "the largest fetch");
+}
+
+int
+main(void)
+{
+    test_ramp();
+    test_queue();
+    test_random();
+    test_jumps();
+    test_ends();
+    done_testing();
+}
