@@ -2,19 +2,15 @@
 /* options-table.c - see options-table.h */
 
 #include "options-table.h"
+#include "options-values.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <limits.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define READAHEAD_MAX (UINT64_C(1) << 40)
-
-#define AT(field)     .offset = offsetof(struct options, field)
+#define AT(field) .offset = offsetof(struct options, field)
 
 bool
 option_refuse(char **why, const char *format, ...)
@@ -26,158 +22,6 @@ option_refuse(char **why, const char *format, ...)
         *why = NULL;
     va_end(args);
     return false;
-}
-
-/* ---- values that are not just numbers and words */
-
-static bool
-parse_id(const char *text, const char *what, unsigned *id, char **why)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long n = strtoul(text, &end, 10);
-    if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && n < UINT_MAX) {
-        *id = (unsigned)n;
-        return true;
-    }
-    return option_refuse(why, "%s: there is no '%s'", what, text);
-}
-
-static bool
-parse_uid(struct options *options, const char *value, char **why)
-{
-    const struct passwd *user = getpwnam(value);
-
-    if (user == NULL)
-        return parse_id(value, "uid", &options->uid, why);
-    options->uid = user->pw_uid;
-    return true;
-}
-
-static bool
-parse_gid(struct options *options, const char *value, char **why)
-{
-    const struct group *group = getgrnam(value);
-
-    if (group == NULL)
-        return parse_id(value, "gid", &options->gid, why);
-    options->gid = group->gr_gid;
-    return true;
-}
-
-static bool
-parse_octal(const char *value, const char *what, unsigned *mode, char **why)
-{
-    char *end;
-    unsigned long n = strtoul(value, &end, 8);
-
-    if (*value < '0' || *value > '7' || *end != '\0' || n > 0777)
-        return option_refuse(why, "%s: '%s' is not an octal number from 0 to 777", what,
-                             value);
-    *mode = (unsigned)n;
-    return true;
-}
-
-static bool
-parse_mode(struct options *options, const char *value, char **why)
-{
-    return parse_octal(value, "mode", &options->mode, why);
-}
-
-static bool
-parse_umask(struct options *options, const char *value, char **why)
-{
-    unsigned mask = 0;
-
-    if (!parse_octal(value, "umask", &mask, why))
-        return false;
-    options->mode = 0666 & ~mask;
-    return true;
-}
-
-/* A number of bytes, with K, M or G behind it for powers of 1024. */
-static bool
-parse_readahead(struct options *options, const char *value, char **why)
-{
-    static const char units[] = "KMG";
-    char *end;
-
-    errno = 0;
-    unsigned long long n = strtoull(value, &end, 10);
-    bool fine = errno == 0 && *value >= '0' && *value <= '9' && n <= READAHEAD_MAX;
-    const char *unit = fine && *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
-    if (unit != NULL && *unit != '\0') {
-        for (int i = 0; i <= unit - units && n <= READAHEAD_MAX; i++)
-            n *= 1024;
-        end++;
-    }
-    if (!fine || *end != '\0' || n > READAHEAD_MAX || n > SIZE_MAX)
-        return option_refuse(why, "readahead: '%s' is not a size such as 0, 8M or 1G",
-                             value);
-    options->readahead = (size_t)n;
-    return true;
-}
-
-static bool
-parse_filename(struct options *options, const char *value, char **why)
-{
-    if (*value == '\0' || strcmp(value, ".") == 0 || strcmp(value, "..") == 0 ||
-        strchr(value, '/') != NULL || strlen(value) > NAME_MAX)
-        return option_refuse(why, "filename: '%s' cannot be the name of a file", value);
-    options->filename = value;
-    return true;
-}
-
-static bool
-parse_export(struct options *options, const char *value, char **why)
-{
-    if (strlen(value) > 4096)
-        return option_refuse(why, "export: a name has at most 4096 bytes");
-    options->export = value;
-    return true;
-}
-
-static bool
-parse_verify_peer(struct options *options, const char *value, char **why)
-{
-    static const char *const yes[] = {"true", "yes", "on", "1"};
-    static const char *const no[] = {"false", "no", "off", "0"};
-
-    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
-        if (strcmp(value, yes[i]) == 0 || strcmp(value, no[i]) == 0) {
-            options->tls.verify_peer = strcmp(value, yes[i]) == 0;
-            return true;
-        }
-    }
-    return option_refuse(why, "tls-verify-peer: '%s' is neither true nor false", value);
-}
-
-static bool
-parse_retry(struct options *options, const char *value, char **why)
-{
-    return wait_options_retry(&options->wait, value, why);
-}
-
-static bool
-parse_timeout(struct options *options, const char *value, char **why)
-{
-    return wait_options_timeout(&options->wait, value, why);
-}
-
-static bool
-parse_replay(struct options *options, const char *value, char **why)
-{
-    return wait_options_replay(&options->wait, value, why);
-}
-
-static bool
-parse_clean(struct options *options, const char *value, char **why)
-{
-    *why = NULL;
-    options->task = TASK_CLEAN;
-    options->argument = value;
-    return true;
 }
 
 /* ---- the table */
@@ -198,14 +42,14 @@ const struct option_row option_rows[] = {
     {"clean", 0, true, "MOUNTPOINT",
      "take the mount there away if its daemon is gone,\n"
      "and do nothing else",
-     OPTIONS_GENERAL, OPTION_CUSTOM, .parse = parse_clean},
+     OPTIONS_GENERAL, OPTION_CUSTOM, .parse = option_clean},
     {"help", 'h', true, NULL, "this text", OPTIONS_GENERAL, OPTION_ENUM, AT(task),
      .max = TASK_HELP},
     {"version", 'V', true, NULL, "the version", OPTIONS_GENERAL, OPTION_ENUM, AT(task),
      .max = TASK_VERSION},
 
     {"export", 0, false, "NAME", "this export, whatever SOURCE says", OPTIONS_EXPORT,
-     OPTION_CUSTOM, .parse = parse_export},
+     OPTION_CUSTOM, .parse = option_export},
     {"all", 0, false, NULL, "all exports of the server, as a tree of folders",
      OPTIONS_EXPORT, OPTION_ENUM, AT(exports), .max = EXPORTS_ALL},
     {"single", 0, false, NULL, "one export (default)", OPTIONS_EXPORT, OPTION_ENUM,
@@ -215,7 +59,7 @@ const struct option_row option_rows[] = {
     {"filename", 0, false, "NAME",
      "name of the file in a directory (default: the\n"
      "export's, or nbd)",
-     OPTIONS_EXPORT, OPTION_CUSTOM, .parse = parse_filename},
+     OPTIONS_EXPORT, OPTION_CUSTOM, .parse = option_filename},
     {"read-only", 'r', false, NULL, "no writing, whatever the server allows",
      OPTIONS_EXPORT, OPTION_SET, AT(read_only)},
     {"readonly", 0, true, NULL, NULL, OPTIONS_EXPORT, OPTION_SET, AT(read_only)},
@@ -228,13 +72,13 @@ const struct option_row option_rows[] = {
      OPTIONS_EXPORT, OPTION_TEXT, AT(meta_context)},
 
     {"uid", 0, false, "USER", "owner, a number or a name (default: you)", OPTIONS_FILE,
-     OPTION_CUSTOM, .parse = parse_uid},
+     OPTION_CUSTOM, .parse = option_uid},
     {"gid", 0, false, "GROUP", "group, a number or a name", OPTIONS_FILE, OPTION_CUSTOM,
-     .parse = parse_gid},
+     .parse = option_gid},
     {"mode", 0, false, "OCTAL", "permissions of the file (default: 600)", OPTIONS_FILE,
-     OPTION_CUSTOM, .parse = parse_mode},
+     OPTION_CUSTOM, .parse = option_mode},
     {"umask", 0, false, "OCTAL", "the same, by what is not allowed", OPTIONS_FILE,
-     OPTION_CUSTOM, .parse = parse_umask},
+     OPTION_CUSTOM, .parse = option_umask},
     {"cache", 0, false, "WHEN",
      "keep what was read: always (default), until the next\n"
      "open, or none",
@@ -261,15 +105,15 @@ const struct option_row option_rows[] = {
     {"readahead", 0, false, "SIZE",
      "memory for reading ahead, with K, M or G (default 32M;\n"
      "0: none)",
-     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_readahead},
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_readahead},
     {"retry", 0, false, "SECONDS", "wait for a server that is gone (60), or forever",
-     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_retry},
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_retry},
     {"timeout", 0, false, "SECONDS", "a server silent for so long is gone (0: never)",
-     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_timeout},
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_timeout},
     {"replay", 0, false, "SIZE",
      "remember that much until the server has flushed it,\n"
      "and send it again if it forgets (default 64M)",
-     OPTIONS_SERVER, OPTION_CUSTOM, .parse = parse_replay},
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_replay},
 
     {"tls", 0, false, "WHEN",
      "require (default for nbds:// and if a tls option is\n"
@@ -287,7 +131,7 @@ const struct option_row option_rows[] = {
      "host in SOURCE)",
      OPTIONS_TLS, OPTION_TEXT, AT(tls.hostname)},
     {"tls-verify-peer", 0, false, "BOOL", "check the server's certificate (true)",
-     OPTIONS_TLS, OPTION_CUSTOM, .parse = parse_verify_peer},
+     OPTIONS_TLS, OPTION_CUSTOM, .parse = option_verify_peer},
 
     {"allow_other", 0, false, NULL, "other users may use it, as its mode allows",
      OPTIONS_KERNEL, .kind = OPTION_FUSE},
