@@ -35,12 +35,13 @@ endif
 
 # The daemon's pure parts.
 unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D%/test-ordering \
-	%D%/test-prefetch-window
+	%D%/test-prefetch-window %D%/test-json
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
 %C%_test_extent_map_LDADD = $(src_all)
 %C%_test_options_LDADD = $(src_all)
 %C%_test_export_path_LDADD = $(src_all)
 %C%_test_ordering_LDADD = $(src_all)
+%C%_test_json_LDADD = $(src_all)
 %C%_test_prefetch_window_LDADD = $(src_all)
 EXTRA_DIST += %D%/README.md
