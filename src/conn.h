@@ -52,6 +52,7 @@ struct conn_info {
     bool can_multi_conn;
     bool can_extents; /* the meta context was negotiated */
     bool extended;    /* 64-bit lengths */
+    uint32_t flags;   /* enum export_flag: all that it says, the above among it */
     uint32_t minimum; /* block sizes, in bytes, never 0 */
     uint32_t preferred;
     uint32_t maximum; /* of one payload; a multiple of minimum */

@@ -2,6 +2,7 @@
 /* handshake.c - see handshake.h */
 
 #include "handshake.h"
+#include "flags.h"
 #include "log.h"
 
 #include <errno.h>
@@ -186,6 +187,7 @@ handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
     info->can_trim = nbd_can_trim(h) == 1;
     info->can_zero = nbd_can_zero(h) == 1;
     info->can_multi_conn = nbd_can_multi_conn(h) == 1;
+    info->flags = flags_of(h);
     char *context = nbd_get_meta_context(h, 0); /* the one that was asked for */
     info->can_extents = context != NULL && nbd_can_meta_context(h, context) == 1;
     free(context);
