@@ -4,46 +4,12 @@
  * A command goes to the live connection with the fewest in flight, and among equals to
  * the first: a lone reader stays on one connection, whose thread and buffers are warm.
  * While connections are live, no lock is taken here.
- *
- * Generations: each connection belongs to the one in which it began to be made.  A loss
- * in the present generation begins the next one, in which nothing is live until all
- * connections of earlier ones are dropped and the replay is done.
  */
 
-#include "pool.h"
-#include "replay.h"
+#include "pool-own.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-
-struct member {
-    struct conn *conn;
-    unsigned generation; /* pool->lock, as all below */
-    bool up;
-};
-
-struct pool {
-    _Atomic uint64_t read_bytes; /* both only ever rise; nothing depends on them */
-    _Atomic uint64_t written_bytes;
-    const struct source *source;
-    struct conn_info info; /* as at first */
-    const struct pool_events *events;
-    void *owner;
-    struct replay *replay; /* NULL: nothing is remembered */
-    atomic_uint n;         /* rises only */
-    atomic_bool closing;
-    atomic_bool ready; /* pool_begin was called */
-
-    pthread_mutex_t lock; /* over a connection's; guards all below, and members */
-    unsigned generation;
-    bool recovering; /* nothing is live */
-    bool replaying;
-    bool stale; /* a server answers, and it has something else */
-    int64_t size;
-    struct command *parked, **parked_tail;
-    struct member member[];
-};
 
 /* ---- those that wait for a connection */
 
@@ -97,8 +63,8 @@ take_parked(struct pool *pool, bool all)
     return taken;
 }
 
-static void
-submit_parked(struct pool *pool)
+void
+pool_submit_parked(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     struct command *cmd = take_parked(pool, true);
@@ -144,7 +110,7 @@ park(struct pool *pool, struct command *cmd, bool may_fail)
     if (fail)
         cmd->done(cmd, stale ? ESTALE : ENOTCONN);
     else if (is_any_live(pool)) /* since just now */
-        submit_parked(pool);
+        pool_submit_parked(pool);
 }
 
 void
@@ -196,156 +162,12 @@ on_tick(void *owner)
     pool->events->tick(pool->owner);
 }
 
-static void try_to_recover(struct pool *pool);
-
-static void
-recovered(struct pool *pool)
-{
-    unsigned n = atomic_load(&pool->n);
-
-    pool->recovering = false;
-    for (unsigned i = 0; i < n; i++)
-        if (pool->member[i].up && pool->member[i].generation == pool->generation)
-            conn_set_live(pool->member[i].conn, true);
-}
-
-static void
-on_replayed(void *owner, int error)
-{
-    struct pool *pool = owner;
-
-    if (error != ENOTCONN)
-        pool->events->replayed(pool->owner, error);
-    pthread_mutex_lock(&pool->lock);
-    bool done = error != ENOTCONN;
-    for (unsigned i = 0; i < pool->n; i++)
-        done &= !pool->member[i].up || pool->member[i].generation == pool->generation;
-    pool->replaying = false;
-    if (done)
-        recovered(pool);
-    pthread_mutex_unlock(&pool->lock);
-    if (done)
-        submit_parked(pool);
-    else
-        try_to_recover(pool); /* the connection died: once more, with another one */
-}
-
-/* Sends again what is remembered if nothing of earlier generations is left. */
-static void
-try_to_recover(struct pool *pool)
-{
-    struct conn *conn = NULL;
-    bool at_once = false;
-
-    pthread_mutex_lock(&pool->lock);
-    unsigned n = atomic_load(&pool->n);
-    for (unsigned i = 0; i < n && pool->recovering && !pool->replaying; i++) {
-        if (!pool->member[i].up)
-            continue;
-        if (pool->member[i].generation != pool->generation) {
-            conn = NULL;
-            break;
-        }
-        if (conn == NULL)
-            conn = pool->member[i].conn;
-    }
-    if (conn != NULL && replay_is_empty(pool->replay)) {
-        recovered(pool);
-        at_once = true;
-    }
-    pool->replaying |= conn != NULL && !at_once;
-    pthread_mutex_unlock(&pool->lock);
-    if (at_once)
-        submit_parked(pool);
-    else if (conn != NULL)
-        replay_send(pool->replay, conn, &pool->info, on_replayed, pool);
-}
-
-static void
-on_connecting(void *owner, unsigned index)
-{
-    struct pool *pool = owner;
-
-    pthread_mutex_lock(&pool->lock);
-    pool->member[index].generation = pool->generation;
-    pthread_mutex_unlock(&pool->lock);
-}
-
-static bool
-on_connected(void *owner, unsigned index, const struct conn_info *now)
-{
-    struct pool *pool = owner;
-    struct member *member = &pool->member[index];
-    bool grown;
-
-    pthread_mutex_lock(&pool->lock);
-    member->up = true;
-    bool fine = member->generation == pool->generation;
-    bool recovering = pool->recovering;
-    pool->stale = false;
-    grown = now->size > pool->size;
-    if (grown)
-        pool->size = now->size;
-    if (fine && !recovering)
-        conn_set_live(member->conn, true);
-    pthread_mutex_unlock(&pool->lock);
-    if (grown && atomic_load(&pool->ready))
-        pool->events->grown(pool->owner, now->size);
-    if (fine && !recovering)
-        submit_parked(pool);
-    else
-        try_to_recover(pool);
-    return fine;
-}
-
-static void
-on_refused(void *owner, unsigned index)
-{
-    struct pool *pool = owner;
-
-    (void)index;
-    pthread_mutex_lock(&pool->lock);
-    pool->stale = true;
-    pthread_mutex_unlock(&pool->lock);
-}
-
-static void
-on_lost(void *owner, unsigned index)
-{
-    struct pool *pool = owner;
-
-    pthread_mutex_lock(&pool->lock);
-    if (pool->replay != NULL && pool->member[index].generation == pool->generation) {
-        unsigned n = atomic_load(&pool->n);
-        pool->generation++;
-        pool->recovering = true;
-        for (unsigned i = 0; i < n; i++) {
-            if (i == index || !pool->member[i].up)
-                continue;
-            conn_set_live(pool->member[i].conn, false);
-            conn_renew(pool->member[i].conn);
-        }
-    }
-    pthread_mutex_unlock(&pool->lock);
-}
-
-static void
-on_dropped(void *owner, unsigned index)
-{
-    struct pool *pool = owner;
-
-    pthread_mutex_lock(&pool->lock);
-    pool->member[index].up = false;
-    pthread_mutex_unlock(&pool->lock);
-    try_to_recover(pool);
-}
-
 static const struct conn_events conn_events = {
-    .connecting = on_connecting,
-    .connected = on_connected,
-    .refused = on_refused,
-    .lost = on_lost,
-    .dropped = on_dropped,
+    .connecting = pool_connecting,
+    .connected = pool_connected,
+    .refused = pool_refused,
+    .lost = pool_lost,
+    .dropped = pool_dropped,
     .orphan = on_orphan,
     .tick = on_tick,
 };

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pool-recover.c - connections that come and go, and sending again: see pool.h
+ *
+ * Generations: each connection belongs to the one in which it began to be made.  A loss
+ * in the present generation begins the next one, in which nothing is live until all
+ * connections of earlier ones are dropped and the replay is done.
+ */
+
+#include "pool-own.h"
+#include "replay.h"
+
+#include <errno.h>
+
+static void try_to_recover(struct pool *pool);
+
+static void
+recovered(struct pool *pool)
+{
+    unsigned n = atomic_load(&pool->n);
+
+    pool->recovering = false;
+    for (unsigned i = 0; i < n; i++)
+        if (pool->member[i].up && pool->member[i].generation == pool->generation)
+            conn_set_live(pool->member[i].conn, true);
+}
+
+static void
+on_replayed(void *owner, int error)
+{
+    struct pool *pool = owner;
+
+    if (error != ENOTCONN)
+        pool->events->replayed(pool->owner, error);
+    pthread_mutex_lock(&pool->lock);
+    bool done = error != ENOTCONN;
+    for (unsigned i = 0; i < pool->n; i++)
+        done &= !pool->member[i].up || pool->member[i].generation == pool->generation;
+    pool->replaying = false;
+    if (done)
+        recovered(pool);
+    pthread_mutex_unlock(&pool->lock);
+    if (done)
+        pool_submit_parked(pool);
+    else
+        try_to_recover(pool); /* the connection died: once more, with another one */
+}
+
+/* Sends again what is remembered if nothing of earlier generations is left. */
+static void
+try_to_recover(struct pool *pool)
+{
+    struct conn *conn = NULL;
+    bool at_once = false;
+
+    pthread_mutex_lock(&pool->lock);
+    unsigned n = atomic_load(&pool->n);
+    for (unsigned i = 0; i < n && pool->recovering && !pool->replaying; i++) {
+        if (!pool->member[i].up)
+            continue;
+        if (pool->member[i].generation != pool->generation) {
+            conn = NULL;
+            break;
+        }
+        if (conn == NULL)
+            conn = pool->member[i].conn;
+    }
+    if (conn != NULL && replay_is_empty(pool->replay)) {
+        recovered(pool);
+        at_once = true;
+    }
+    pool->replaying |= conn != NULL && !at_once;
+    pthread_mutex_unlock(&pool->lock);
+    if (at_once)
+        pool_submit_parked(pool);
+    else if (conn != NULL)
+        replay_send(pool->replay, conn, &pool->info, on_replayed, pool);
+}
+
+void
+pool_connecting(void *owner, unsigned index)
+{
+    struct pool *pool = owner;
+
+    pthread_mutex_lock(&pool->lock);
+    pool->member[index].generation = pool->generation;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+bool
+pool_connected(void *owner, unsigned index, const struct conn_info *now)
+{
+    struct pool *pool = owner;
+    struct member *member = &pool->member[index];
+    bool grown;
+
+    pthread_mutex_lock(&pool->lock);
+    member->up = true;
+    bool fine = member->generation == pool->generation;
+    bool recovering = pool->recovering;
+    pool->stale = false;
+    grown = now->size > pool->size;
+    if (grown)
+        pool->size = now->size;
+    if (fine && !recovering)
+        conn_set_live(member->conn, true);
+    pthread_mutex_unlock(&pool->lock);
+    if (grown && atomic_load(&pool->ready))
+        pool->events->grown(pool->owner, now->size);
+    if (fine && !recovering)
+        pool_submit_parked(pool);
+    else
+        try_to_recover(pool);
+    return fine;
+}
+
+void
+pool_refused(void *owner, unsigned index)
+{
+    struct pool *pool = owner;
+
+    (void)index;
+    pthread_mutex_lock(&pool->lock);
+    pool->stale = true;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void
+pool_lost(void *owner, unsigned index)
+{
+    struct pool *pool = owner;
+
+    pthread_mutex_lock(&pool->lock);
+    if (pool->replay != NULL && pool->member[index].generation == pool->generation) {
+        unsigned n = atomic_load(&pool->n);
+        pool->generation++;
+        pool->recovering = true;
+        for (unsigned i = 0; i < n; i++) {
+            if (i == index || !pool->member[i].up)
+                continue;
+            conn_set_live(pool->member[i].conn, false);
+            conn_renew(pool->member[i].conn);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void
+pool_dropped(void *owner, unsigned index)
+{
+    struct pool *pool = owner;
+
+    pthread_mutex_lock(&pool->lock);
+    pool->member[index].up = false;
+    pthread_mutex_unlock(&pool->lock);
+    try_to_recover(pool);
+}
