@@ -82,7 +82,7 @@ unlist(struct conn *conn, struct command *cmd)
 }
 
 static void
-answer(struct conn *conn, struct command *cmd)
+answer(struct conn *conn, struct command *cmd, int64_t now_ns)
 {
     int error = cmd->error;
 
@@ -91,6 +91,8 @@ answer(struct conn *conn, struct command *cmd)
     unlist(conn, cmd);
     atomic_fetch_sub(&conn->in_flight, 1);
     if (error != ENOTCONN) {
+        traffic_answered(&conn->traffic, cmd->kind, cmd->len, now_ns - cmd->sent_ns,
+                         error);
         cmd->done(cmd, error);
         return;
     }
@@ -129,6 +131,7 @@ conn_answer_finished(struct conn *conn)
      */
     while ((cmd = atomic_exchange(&conn->finished, NULL)) != NULL) {
         struct command *ordered = NULL;
+        int64_t now_ns = conn_clock_ns();
         while (cmd != NULL) { /* a stack: turn it round */
             struct command *next = cmd->next;
             cmd->next = ordered;
@@ -137,7 +140,7 @@ conn_answer_finished(struct conn *conn)
         }
         while (ordered != NULL) {
             struct command *next = ordered->next;
-            answer(conn, ordered);
+            answer(conn, ordered, now_ns);
             ordered = next;
         }
     }
@@ -149,6 +152,7 @@ drop(struct conn *conn)
 {
     pthread_rwlock_wrlock(&conn->lock);
     struct nbd_handle *h = conn->h;
+    conn_note_end(conn);
     conn->h = NULL;
     atomic_store(&conn->live, false);
     pthread_rwlock_unlock(&conn->lock);
@@ -179,9 +183,11 @@ install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
     conn->up_ms = conn_clock_ms();
     conn->broken = false;
     atomic_store(&conn->renew, false);
+    atomic_store(&conn->changed_ms, conn->up_ms);
     pthread_rwlock_wrlock(&conn->lock);
     conn->h = h;
     pthread_rwlock_unlock(&conn->lock);
+    conn_note_failure(conn, NULL);
     if (!conn->events->connected(conn->owner, conn->index, info))
         conn_renew(conn);
 }
@@ -256,6 +262,8 @@ connect_once(struct conn *conn)
         install(conn, h, &info);
         return true;
     }
+    if (why != NULL)
+        conn_note_failure(conn, why);
     if (!conn->told_failure && !atomic_load(&conn->stopping))
         log_warning("%s: no connection, trying on: %s", conn->source->text,
                     why != NULL ? why : "out of memory");
@@ -316,6 +324,7 @@ turn(struct conn *conn, int timeout_ms)
     bool gone = !in_time || conn->broken || nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
     if (gone && !conn->was_lost) {
         log_warning("%s: connection lost: %s", conn->source->text, said);
+        conn_note_failure(conn, said);
         conn->was_lost = true;
     }
     return !gone;

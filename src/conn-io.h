@@ -24,6 +24,7 @@ struct conn {
 
     pthread_rwlock_t lock;
     struct nbd_handle *h; /* NULL while there is no connection; lock */
+    char failure[192];    /* what went wrong last, "" while all is well; lock */
 
     atomic_bool live;     /* h takes commands; set under lock, without it only a hint */
     atomic_bool renew;    /* h is to be closed */
@@ -33,6 +34,8 @@ struct conn {
     _Atomic int64_t deadline_ms;
     atomic_uint in_flight;
     atomic_uint losses;                 /* connections that died */
+    _Atomic int64_t changed_ms;         /* when h was made, or taken away */
+    _Atomic uint64_t sent, received;    /* bytes, by handles that are gone */
     _Atomic(struct command *) finished; /* a stack; the I/O thread takes all of it */
 
     _Atomic(struct command *) submitted; /* a stack; the I/O thread moves it to: */
@@ -46,6 +49,8 @@ struct conn {
     bool was_lost;     /* the I/O thread's own: say so when it is back */
     bool told_refusal; /* the I/O thread's own, as the next */
     bool told_failure; /* the I/O thread's own: one line for each outage */
+
+    struct traffic traffic; /* the I/O thread counts */
 };
 
 /* The connection whose I/O thread this thread is, or NULL. */
@@ -56,6 +61,11 @@ void *conn_io(void *user_data);
 
 /* Makes the I/O thread look around. */
 void conn_wake(struct conn *conn);
+
+/* For who looks: what went wrong, or NULL; and before the handle is taken away, with
+ * the lock held for writing, what went through it. */
+void conn_note_failure(struct conn *conn, const char *why);
+void conn_note_end(struct conn *conn);
 
 /* Calls done for all that are finished, and for what that finishes. */
 void conn_answer_finished(struct conn *conn);

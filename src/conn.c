@@ -28,6 +28,15 @@ conn_clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t
+conn_clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 const char *
 source_meta_context(const struct source *source)
 {
@@ -148,6 +157,7 @@ conn_submit(struct conn *conn, struct command *cmd)
     bool must_wake = false;
 
     cmd->conn = conn;
+    cmd->sent_ns = conn_clock_ns();
     cmd->error = CALLBACK_NOT_CALLED;
     atomic_init(&cmd->hold, 2);
     atomic_fetch_add(&conn->in_flight, 1);
@@ -244,6 +254,7 @@ conn_new(const struct source *source, const struct conn_events *events, void *ow
     conn->info = *info;
     conn->h = h;
     conn->up_ms = conn_clock_ms();
+    atomic_init(&conn->changed_ms, conn->up_ms);
     atomic_init(&conn->live, h != NULL);
     pthread_rwlock_init(&conn->lock, NULL);
     conn->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -10,6 +10,7 @@
 #define NBDMOUNT_CONN_H
 
 #include "settings.h"
+#include "traffic.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -96,6 +97,7 @@ struct command {
     atomic_int hold; /* the submitter and the library; who lets go last queues it */
     int error;
     int64_t since_ms; /* about when it was submitted; the I/O thread's own */
+    int64_t sent_ns;  /* when it was, to the last connection that got it */
     int64_t
         give_up_ms; /* the pool's: when its waiting for a connection ends; 0: unset */
 };
@@ -140,6 +142,26 @@ unsigned conn_in_flight(const struct conn *conn);
 /* How often an established connection died. */
 unsigned conn_losses(const struct conn *conn);
 
+/* How it goes, for people. */
+struct conn_report {
+    enum conn_state {
+        CONN_CONNECTING, /* there is none; failure says what went wrong last, if it did
+                          */
+        CONN_WAITING,    /* it takes nothing before all is sent again, or is given up */
+        CONN_LIVE,
+    } state;
+    int64_t since_ms; /* CLOCK_MONOTONIC: when it was made, or was lost */
+    unsigned in_flight;
+    unsigned losses;
+    uint64_t sent; /* bytes, before encryption, of this one and those before it */
+    uint64_t received;
+    bool tls;
+    char failure[192];
+};
+
+/* Does not wait for the network.  Adds its traffic to *sum. */
+void conn_look(struct conn *conn, struct conn_report *report, struct traffic_sum *sum);
+
 /* Never fails: what goes wrong is told to done. */
 void conn_submit(struct conn *conn, struct command *cmd);
 
@@ -155,5 +177,6 @@ void conn_free(struct conn *conn);
 
 /* CLOCK_MONOTONIC */
 int64_t conn_clock_ms(void);
+int64_t conn_clock_ns(void);
 
 #endif

@@ -37,10 +37,32 @@ put_bytes(char *text, size_t size, uint64_t bytes)
     snprintf(text, size, "%.*f %s", unit == 0 ? 0 : 1, n, units[unit]);
 }
 
+struct figures {
+    unsigned connections;
+    unsigned live;
+    unsigned in_flight;
+    unsigned losses;
+    struct traffic_sum traffic;
+};
+
+/* Adds the pool's figures to those that are there. */
+static void
+add_figures(struct figures *figures, const struct pool *pool)
+{
+    struct conn_report report;
+
+    for (unsigned i = 0; pool_look(pool, i, &report, &figures->traffic); i++) {
+        figures->connections++;
+        figures->live += report.state == CONN_LIVE;
+        figures->in_flight += report.in_flight;
+        figures->losses += report.losses;
+    }
+}
+
 static void
 on_status(char *text, size_t size)
 {
-    struct pool_figures figures = {0};
+    struct figures figures = {0};
 
     if (managed.fs->export == NULL) {
         snprintf(text, size, "Showing all exports of %.256s", managed.source->text);
@@ -48,9 +70,9 @@ on_status(char *text, size_t size)
     }
     char in[32], out[32];
 
-    pool_add_figures(managed.fs->export->pool, &figures);
-    put_bytes(in, sizeof in, figures.read_bytes);
-    put_bytes(out, sizeof out, figures.written_bytes);
+    add_figures(&figures, managed.fs->export->pool);
+    put_bytes(in, sizeof in, figures.traffic.kind[COMMAND_READ].bytes);
+    put_bytes(out, sizeof out, figures.traffic.kind[COMMAND_WRITE].bytes);
     snprintf(text, size,
              "%u of %u connections to %.256s; %u commands in flight, %s read, "
              "%s written, %u connections lost",

@@ -15,8 +15,6 @@ struct member {
 };
 
 struct pool {
-    _Atomic uint64_t read_bytes; /* both only ever rise; nothing depends on them */
-    _Atomic uint64_t written_bytes;
     const struct source *source;
     struct conn_info info; /* as at first */
     const struct pool_events *events;

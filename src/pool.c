@@ -118,10 +118,6 @@ pool_submit(struct pool *pool, struct command *cmd)
 {
     unsigned n = atomic_load_explicit(&pool->n, memory_order_relaxed);
 
-    if (cmd->kind == COMMAND_READ)
-        atomic_fetch_add_explicit(&pool->read_bytes, cmd->len, memory_order_relaxed);
-    else if (cmd->kind == COMMAND_WRITE)
-        atomic_fetch_add_explicit(&pool->written_bytes, cmd->len, memory_order_relaxed);
     for (unsigned i = 0; i < n; i++)
         if (conn_is_live(pool->member[i].conn)) {
             submit_to_best(pool, cmd, n);
@@ -233,19 +229,26 @@ pool_losses(const struct pool *pool)
     return losses;
 }
 
-void
-pool_add_figures(const struct pool *pool, struct pool_figures *figures)
+bool
+pool_look(const struct pool *pool, unsigned index, struct conn_report *report,
+          struct traffic_sum *sum)
 {
-    unsigned n = atomic_load(&pool->n);
+    if (index >= atomic_load(&pool->n))
+        return false;
+    conn_look(pool->member[index].conn, report, sum);
+    return true;
+}
 
-    figures->connections += n;
-    for (unsigned i = 0; i < n; i++) {
-        figures->live += conn_is_live(pool->member[i].conn);
-        figures->in_flight += conn_in_flight(pool->member[i].conn);
-        figures->losses += conn_losses(pool->member[i].conn);
-    }
-    figures->read_bytes += atomic_load(&pool->read_bytes);
-    figures->written_bytes += atomic_load(&pool->written_bytes);
+unsigned
+pool_waiting(struct pool *pool)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&pool->lock);
+    for (struct command *cmd = pool->parked; cmd != NULL; cmd = cmd->next)
+        n++;
+    pthread_mutex_unlock(&pool->lock);
+    return n;
 }
 
 void

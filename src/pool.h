@@ -41,18 +41,13 @@ void pool_submit(struct pool *pool, struct command *cmd);
  * everything that it answered. */
 unsigned pool_losses(const struct pool *pool);
 
-/* How it goes.  Bytes are those of reads and writes that were submitted. */
-struct pool_figures {
-    unsigned connections;
-    unsigned live;
-    unsigned in_flight;
-    unsigned losses;
-    uint64_t read_bytes;
-    uint64_t written_bytes;
-};
+/* How one of the connections goes; false if there is none of that number.  Adds its
+ * traffic to *sum. */
+bool pool_look(const struct pool *pool, unsigned index, struct conn_report *report,
+               struct traffic_sum *sum);
 
-/* Adds the pool's figures to those that are there. */
-void pool_add_figures(const struct pool *pool, struct pool_figures *figures);
+/* Commands that wait for a connection. */
+unsigned pool_waiting(struct pool *pool);
 
 /* Lets what is in flight finish until the deadline and says goodbye to the server.
  * Nothing may be submitted any more. */
