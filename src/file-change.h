@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* file-change.h - one change of the file, from its arrival to its answer
+ *
+ * For file-change.c, which makes it, and file-change-send.c, which does it.
+ */
+
+#ifndef NBDMOUNT_FILE_CHANGE_H
+#define NBDMOUNT_FILE_CHANGE_H
+
+#include "file.h"
+#include "request.h"
+
+#define ZERO_MAX (UINT64_C(1) << 30) /* bytes in one WRITE_ZEROES */
+
+struct edge {
+    uint64_t off;
+    size_t len;
+    uint8_t *buf;
+};
+
+/* What is remembered of a change: two edges and a middle. */
+struct remembered {
+    struct replay_entry entry;
+    struct change *change;
+};
+
+struct change {
+    struct request request;
+    atomic_uint refs;        /* itself, and each that is remembered */
+    struct replay_wait room; /* for them */
+    struct remembered remembered[3];
+    unsigned n_remembered;
+    struct ordered ordered; /* the blocks that it touches */
+    enum command_kind kind; /* COMMAND_WRITE, COMMAND_ZERO or COMMAND_TRIM */
+    uint32_t flags;
+    uint64_t off, end;        /* what is changed */
+    uint64_t middle, mid_end; /* whole blocks; middle moves on as they are sent */
+    uint8_t *data;            /* end - off bytes; NULL: zeros */
+    struct stat *attr;        /* the answer, or NULL */
+    enum extent_kind becomes;
+    struct prefetch_change ahead;
+    unsigned losses; /* pool_losses() when it was sent */
+    unsigned n_edges;
+    struct edge edge[2];
+    struct command edge_cmd[2];
+    unsigned batch; /* commands in flight: the room in cmd */
+    struct command cmd[];
+};
+
+/* No earlier change of its blocks is under way, and read-ahead knows of it.  It is
+ * freed when it has ended. */
+void change_send(struct change *change);
+
+/* It, or something that is remembered of it, is not needed any more. */
+void change_free(struct change *change);
+
+#endif
