@@ -32,8 +32,8 @@ export_free(struct export *export)
     free(export);
 }
 
-static uint64_t
-dirty_bytes(struct export *export)
+uint64_t
+export_dirty(const struct export *export)
 {
     uint64_t flushed = atomic_load(&export->flushed);
 
@@ -302,7 +302,7 @@ export_close(struct export *export, int64_t deadline_ms, int hurry)
                   export->source.text, atomic_load(&export->requests));
         result = -EIO;
     }
-    uint64_t dirty = dirty_bytes(export);
+    uint64_t dirty = export_dirty(export);
     if (dirty > 0 && export->info.can_flush) {
         int error =
             result != 0 ? ETIMEDOUT : flush_at_end(export, deadline_ms, hurry, &flush);

@@ -46,6 +46,9 @@ void export_request_ends(struct export *export);
 /* A change of len bytes has ended; losses is pool_losses() when it began. */
 void export_wrote(struct export *export, uint64_t len, unsigned losses);
 
+/* Bytes that were changed and not flushed. */
+uint64_t export_dirty(const struct export *export);
+
 /* What a flush that is about to be sent covers; and that it was done. */
 struct flush_mark {
     uint64_t written;

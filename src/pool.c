@@ -229,6 +229,12 @@ pool_losses(const struct pool *pool)
     return losses;
 }
 
+unsigned
+pool_connections(const struct pool *pool)
+{
+    return atomic_load(&pool->n);
+}
+
 bool
 pool_look(const struct pool *pool, unsigned index, struct conn_report *report,
           struct traffic_sum *sum)

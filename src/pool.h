@@ -41,6 +41,9 @@ void pool_submit(struct pool *pool, struct command *cmd);
  * everything that it answered. */
 unsigned pool_losses(const struct pool *pool);
 
+/* How many there are, working or not; rises only. */
+unsigned pool_connections(const struct pool *pool);
+
 /* How one of the connections goes; false if there is none of that number.  Adds its
  * traffic to *sum. */
 bool pool_look(const struct pool *pool, unsigned index, struct conn_report *report,

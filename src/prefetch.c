@@ -56,6 +56,20 @@ prefetch_set_memory(struct prefetch *prefetch, size_t memory)
     prefetch->memory = memory;
 }
 
+void
+prefetch_look(struct prefetch *prefetch, struct prefetch_report *report)
+{
+    pthread_mutex_lock(&prefetch->lock);
+    *report = (struct prefetch_report){
+        .memory = prefetch->memory,
+        .held = prefetch->used,
+        .active = prefetch->n_active,
+    };
+    for (struct stream *stream = prefetch->streams; stream; stream = stream->next)
+        report->streams++;
+    pthread_mutex_unlock(&prefetch->lock);
+}
+
 /* ---- chunks; all under the lock */
 
 void

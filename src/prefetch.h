@@ -62,6 +62,14 @@ struct prefetch *prefetch_new(struct pool *pool, struct sparse *sparse,
  * and stream_new returns NULL.  Before the first stream. */
 void prefetch_set_memory(struct prefetch *prefetch, size_t memory);
 
+struct prefetch_report {
+    size_t memory; /* bytes: what may be held, and what is */
+    size_t held;
+    unsigned streams; /* open files */
+    unsigned active;  /* that are read ahead now */
+};
+void prefetch_look(struct prefetch *prefetch, struct prefetch_report *report);
+
 /* After pool_close.  Frees the streams too. */
 void prefetch_free(struct prefetch *prefetch);
 

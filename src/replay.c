@@ -171,6 +171,20 @@ replay_flushed(struct replay *replay, int error)
         replay->want_flush(replay->owner);
 }
 
+void
+replay_look(struct replay *replay, struct replay_report *report)
+{
+    pthread_mutex_lock(&replay->lock);
+    *report = (struct replay_report){
+        .limit = replay->limit,
+        .taken = replay->bytes,
+        .unflushed = replay->unflushed,
+    };
+    for (struct replay_wait *wait = replay->waiting; wait != NULL; wait = wait->next)
+        report->waiting++;
+    pthread_mutex_unlock(&replay->lock);
+}
+
 /* ---- the list */
 
 void

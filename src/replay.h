@@ -61,6 +61,14 @@ void replay_cut(struct replay *replay, uint64_t mark);
 /* The answer to want_flush, after replay_cut where the flush was done. */
 void replay_flushed(struct replay *replay, int error);
 
+struct replay_report {
+    size_t limit;     /* bytes: what may be taken, and what is */
+    size_t taken;     /* also by what is under way */
+    size_t unflushed; /* changes that have ended and would be sent again */
+    unsigned waiting; /* changes, for room */
+};
+void replay_look(struct replay *replay, struct replay_report *report);
+
 bool replay_is_empty(struct replay *replay);
 
 /* Sends all entries that are there now through conn, of which info tells the limits,

@@ -12,13 +12,11 @@
  * The lock is a leaf: nothing is submitted or answered under it.
  */
 
-#include "sparse.h"
 #include "log.h"
+#include "sparse-own.h"
 
 #include <errno.h>
 #include <libnbd.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,23 +25,6 @@
 #define QUESTION_32     0xffff0000 /* a 32-bit length, aligned to any block size */
 #define QUESTION_LEAST  (1 << 20)  /* a server that refuses this refuses all */
 #define RUNS_FIRST_ROOM 64
-
-struct sparse {
-    struct pool *pool;
-    uint64_t size;
-    uint32_t minimum;     /* block size */
-    bool can_ask;         /* otherwise all is data */
-    bool is_zero;         /* base:allocation: a hole reads as zeros */
-    int64_t believe_ms;   /* how long what is known is believed; 0: for ever */
-    atomic_bool failed;   /* the server does not answer; told once */
-    atomic_bool learning; /* sparse_learn's question is under way */
-
-    pthread_mutex_t lock; /* guards all below */
-    struct extent_map *map;
-    uint64_t question_max;
-    struct seek *asking; /* whose questions are under way */
-    int64_t forget_ms;   /* CLOCK_MONOTONIC; 0: nothing is known yet */
-};
 
 struct run {
     uint64_t len;
@@ -103,9 +84,8 @@ sparse_free(struct sparse *sparse)
     free(sparse);
 }
 
-/* Under the lock: what others may have changed meanwhile is forgotten, all at once. */
-static void
-forget_if_old(struct sparse *sparse)
+void
+sparse_forget_if_old(struct sparse *sparse)
 {
     if (sparse->forget_ms == 0 || conn_clock_ms() < sparse->forget_ms)
         return;
@@ -129,7 +109,7 @@ sparse_plan(struct sparse *sparse, uint64_t off, uint64_t len, struct piece *pie
         return 1;
     }
     pthread_mutex_lock(&sparse->lock);
-    forget_if_old(sparse);
+    sparse_forget_if_old(sparse);
     for (uint64_t pos = off; pos < end; pos = run_end) {
         enum extent_kind kind = extent_map_get(sparse->map, pos, &run_end);
         if (run_end > end)
@@ -354,7 +334,7 @@ seek_on(struct seek *seek)
     uint64_t run_end;
 
     pthread_mutex_lock(&sparse->lock);
-    forget_if_old(sparse);
+    sparse_forget_if_old(sparse);
     while (seek->pos < sparse->size) {
         enum extent_kind kind = extent_map_get(sparse->map, seek->pos, &run_end);
         if (kind == EXTENT_UNKNOWN) {
@@ -422,25 +402,4 @@ sparse_learn(struct sparse *sparse, uint64_t off)
     pthread_mutex_unlock(&sparse->lock);
     if (!known && !atomic_exchange(&sparse->learning, true))
         sparse_seek(sparse, off, true, on_learned, NULL, sparse);
-}
-
-uint64_t
-sparse_blocks(struct sparse *sparse, bool *exact)
-{
-    pthread_mutex_lock(&sparse->lock);
-    forget_if_old(sparse);
-    uint64_t data = extent_map_data(sparse->map);
-    uint64_t holes = extent_map_holes(sparse->map);
-    pthread_mutex_unlock(&sparse->lock);
-
-    uint64_t blocks = data / 512 + (data % 512 != 0);
-    *exact = data + holes == sparse->size;
-    if (*exact)
-        return blocks;
-    /* less than the size, or nobody asks where the holes are; and not 0, which means
-     * that the file is one hole */
-    uint64_t most = (sparse->size - 1) / 512;
-    if (blocks > most)
-        blocks = most;
-    return blocks > 0 ? blocks : 1;
 }

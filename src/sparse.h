@@ -51,6 +51,16 @@ void sparse_seek(struct sparse *sparse, uint64_t off, bool data, sparse_answer *
  * that is not known. */
 void sparse_learn(struct sparse *sparse, uint64_t off);
 
+/* What is known. */
+struct sparse_report {
+    bool can_ask;   /* the server tells where holes are */
+    uint64_t data;  /* bytes */
+    uint64_t holes; /* what is neither is not known yet */
+    size_t extents;
+    size_t memory; /* bytes */
+};
+void sparse_look(struct sparse *sparse, struct sparse_report *report);
+
 /* st_blocks: exact if all is known, otherwise above 0 and too small for the size, so
  * that programs ask where the holes are. */
 uint64_t sparse_blocks(struct sparse *sparse, bool *exact);
