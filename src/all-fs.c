@@ -348,7 +348,7 @@ all_statfs(fuse_req_t req, fuse_ino_t ino)
             continue;
         st.f_files++;
         if (node->export != NULL || node->info_ms != 0)
-            st.f_blocks += (fsblkcnt_t)(node->export != NULL ? node->export->info.size
+            st.f_blocks += (fsblkcnt_t)(node->export != NULL ? export_size(node->export)
                                                              : node->info.size) /
                            512;
     }

@@ -52,12 +52,14 @@ open_thread(void *user_data)
     if (name_node_source(all, node))
         export = export_open(&node->source, all->options->connections,
                              all->options->read_only, &why);
-    if (export == NULL)
+    if (export == NULL) {
         log_warning("%s: cannot be opened: %s",
                     node->source.text != NULL ? node->source.text : node->name,
                     why != NULL ? why : "out of memory");
-    else
+    } else {
         prefetch_set_memory(export->prefetch, all->options->readahead);
+        atomic_store(&export->file, node->ino);
+    }
     free(why);
     pthread_mutex_lock(&all->lock);
     struct pending *waiting = node->for_open;
@@ -177,6 +179,7 @@ all_close_idle(struct all *all)
     while (!all->stopping && (node = find_idle(all)) != NULL) {
         struct export *export = node->export;
         node->info = export->info;
+        node->info.size = export_size(export);
         node->info_ms = conn_clock_ms();
         node->export = NULL;
         pthread_mutex_unlock(&all->lock);

@@ -179,11 +179,11 @@ static void
 install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
 {
     keep_alive(h);
-    conn->info.size = info->size;
     conn->up_ms = conn_clock_ms();
     conn->broken = false;
     atomic_store(&conn->renew, false);
     atomic_store(&conn->changed_ms, conn->up_ms);
+    atomic_store(&conn->retire, false);
     pthread_rwlock_wrlock(&conn->lock);
     conn->h = h;
     pthread_rwlock_unlock(&conn->lock);
@@ -244,7 +244,7 @@ connect_once(struct conn *conn)
         .user_data = conn,
     };
 
-    conn->events->connecting(conn->owner, conn->index);
+    conn->info.size = conn->events->connecting(conn->owner, conn->index);
     struct nbd_handle *h = handshake(conn->source, &wait, &info, &why);
     if (h != NULL && !handshake_same(&conn->info, &info, &why)) {
         nbd_close(h);
@@ -386,6 +386,13 @@ conn_io(void *user_data)
                 say_goodbye(conn);
             drop(conn);
             break;
+        }
+        if (atomic_load(&conn->retire) && atomic_load(&conn->in_flight) == 0) {
+            say_goodbye(conn);
+            drop(conn);
+            conn->was_lost = false;
+            conn->events->dropped(conn->owner, conn->index);
+            continue;
         }
         bool renew = atomic_load(&conn->renew);
         if (renew || !turn(conn, timeout_of(conn))) {

@@ -18,7 +18,7 @@ struct conn {
     const struct conn_events *events;
     void *owner;
     unsigned index;
-    struct conn_info info; /* as the first connection had it; size: the latest */
+    struct conn_info info; /* what the server has to say again */
     pthread_t thread;
     int wake; /* eventfd: the I/O thread is to look around */
 
@@ -28,6 +28,7 @@ struct conn {
 
     atomic_bool live;     /* h takes commands; set under lock, without it only a hint */
     atomic_bool renew;    /* h is to be closed */
+    atomic_bool retire;   /* when nothing is in flight */
     atomic_bool asleep;   /* for long: who submits has to wake it */
     atomic_bool woken;    /* wake was written and not yet read */
     atomic_bool stopping; /* after deadline_ms was set */

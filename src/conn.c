@@ -212,6 +212,13 @@ conn_renew(struct conn *conn)
     conn_wake(conn);
 }
 
+void
+conn_retire(struct conn *conn)
+{
+    atomic_store(&conn->retire, true);
+    conn_wake(conn);
+}
+
 unsigned
 conn_in_flight(const struct conn *conn)
 {

@@ -31,6 +31,9 @@ struct source {
     double extents_s; /* how long known extents are believed; 0: for ever */
     /* Asked several times a second while the first connection is made; NULL: go on. */
     bool (*keep_trying)(void);
+    /* The file, as its export's owner calls it, had size bytes before it grew; NULL:
+     * nobody wants to know.  It must not wait. */
+    void (*grown)(uint64_t file, int64_t size);
     bool debug;
     int64_t
         retry_ms; /* how long a command waits for a connection; INT64_MAX: forever */
@@ -105,7 +108,8 @@ struct command {
 /* What a connection tells its owner.  All are called by its I/O thread, with no lock
  * held and never for two things at once. */
 struct conn_events {
-    void (*connecting)(void *owner, unsigned index);
+    /* Returns the size that the export must have at least. */
+    int64_t (*connecting)(void *owner, unsigned index);
     /* The export may have grown.  False: it must be made anew.  Otherwise nothing is
      * sent until conn_set_live, but for commands that may go ahead. */
     bool (*connected)(void *owner, unsigned index, const struct conn_info *now);
@@ -133,8 +137,10 @@ struct conn *conn_start(const struct source *source, const struct conn_events *e
 /* Whether commands are taken; for a connection that is there. */
 void conn_set_live(struct conn *conn, bool live);
 
-/* The I/O thread is to give the connection up and make it anew; this is no loss. */
+/* The I/O thread is to give the connection up and make it anew; this is no loss.
+ * conn_retire: when what is in flight was answered; it must not be live. */
 void conn_renew(struct conn *conn);
+void conn_retire(struct conn *conn);
 
 bool conn_is_live(const struct conn *conn);
 unsigned conn_in_flight(const struct conn *conn);

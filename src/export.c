@@ -145,9 +145,18 @@ on_grown(void *owner, int64_t size)
 {
     struct export *export = owner;
 
-    log_warning("%s: the export has grown to %" PRId64
-                " bytes; mount it anew to use them",
-                export->source.text, size);
+    sparse_grow(export->sparse, (uint64_t)size);
+    prefetch_grow(export->prefetch, (uint64_t)size);
+    int64_t before = atomic_load(&export->size);
+    while (before < size && !atomic_compare_exchange_weak(&export->size, &before, size))
+        ;
+    if (before >= size)
+        return; /* it has grown even more */
+    log_info("%s: the export has grown from %" PRId64 " to %" PRId64 " bytes",
+             export->source.text, before, size);
+    uint64_t file = atomic_load(&export->file);
+    if (file != 0 && export->source.grown != NULL)
+        export->source.grown(file, before);
 }
 
 static const struct pool_events pool_events = {
@@ -200,6 +209,7 @@ export_open(const struct source *source, unsigned connections, bool read_only,
         export_free(export);
         return NULL;
     }
+    atomic_init(&export->size, export->info.size);
     export->read_only = read_only || export->info.read_only;
     export->sparse = sparse_new(export->pool, &export->source, &export->info);
     if (export->sparse != NULL)

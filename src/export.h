@@ -15,7 +15,9 @@
 struct export
 {
     struct source source;
-    struct conn_info info; /* does not change */
+    struct conn_info info; /* as at the mount */
+    _Atomic int64_t size;  /* now: see export_size */
+    _Atomic uint64_t file; /* what source.grown is told; 0: nothing yet */
     bool read_only;        /* the server says so, or we were told to */
     struct pool *pool;
     struct sparse *sparse;
@@ -38,6 +40,15 @@ struct export
  * free.  The strings of source outlive the export. */
 struct export *export_open(const struct source *source, unsigned connections,
                            bool read_only, char **why);
+
+/* The export's size, which rises when a server comes back with a larger one.  All that
+ * knows about its bytes (pool, sparse, prefetch) was told before.  A request asks once
+ * and keeps to that. */
+static inline int64_t
+export_size(const struct export *export)
+{
+    return atomic_load_explicit(&export->size, memory_order_acquire);
+}
 
 /* Each request from its arrival to its answer. */
 void export_request_begins(struct export *export);

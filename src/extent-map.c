@@ -302,6 +302,12 @@ extent_map_free(struct extent_map *map)
     free(map);
 }
 
+void
+extent_map_grow(struct extent_map *map, uint64_t size)
+{
+    map->size = size;
+}
+
 int
 extent_map_set(struct extent_map *map, uint64_t off, uint64_t len,
                enum extent_kind kind)

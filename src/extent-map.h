@@ -27,6 +27,9 @@ struct extent_map;
 struct extent_map *extent_map_new(uint64_t size, size_t limit);
 void extent_map_free(struct extent_map *map);
 
+/* The export has grown; the new part is unknown. */
+void extent_map_grow(struct extent_map *map, uint64_t size);
+
 /* From now on [off, off + len) is of this kind; EXTENT_UNKNOWN forgets it.  The part
  * past the end is ignored.  -ENOMEM: the range, and perhaps the rest of an extent that
  * reached over it, is unknown now; what the map does tell is still true. */

@@ -66,7 +66,7 @@ void
 file_read_ahead(struct export *export, struct stream *stream, struct fuse_req *fuse,
                 uint64_t off, size_t len)
 {
-    uint64_t size = (uint64_t) export->info.size;
+    uint64_t size = (uint64_t)export_size(export);
     struct reading *reading = NULL;
 
     if (stream != NULL && len > 0 && len <= FILE_TRANSFER_MAX && off < size)

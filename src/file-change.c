@@ -69,9 +69,8 @@ add_edge(struct change *change, uint64_t off, uint64_t end)
 
 /* Divides [off, end) into edges and middle. */
 static bool
-divide(struct change *change, const struct conn_info *info)
+divide(struct change *change, uint64_t size, uint64_t block)
 {
-    uint64_t size = (uint64_t)info->size, block = info->minimum;
     uint64_t first = change->off - change->off % block;
     uint64_t last = change->end - change->end % block;
     uint64_t past = block < size - last ? last + block : size; /* of the last block */
@@ -93,9 +92,10 @@ divide(struct change *change, const struct conn_info *info)
 }
 
 static void
-change_begin(struct export *export, struct fuse_req *fuse, struct change *change)
+change_begin(struct export *export, struct fuse_req *fuse, struct change *change,
+             uint64_t size)
 {
-    if (!divide(change, &export->info)) {
+    if (!divide(change, size, export->info.minimum)) {
         change_free(change);
         fuse_reply_err(fuse, ENOMEM);
         return;
@@ -111,7 +111,7 @@ void
 file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *data,
            uint64_t off)
 {
-    uint64_t size = (uint64_t) export->info.size;
+    uint64_t size = (uint64_t)export_size(export);
     size_t len = fuse_buf_size(data);
 
     if (len == 0 || off >= size) {
@@ -144,14 +144,14 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
         fuse_reply_err(fuse, copied < 0 ? (int)-copied : EIO);
         return;
     }
-    change_begin(export, fuse, change);
+    change_begin(export, fuse, change, size);
 }
 
 void
 file_zero(struct export *export, struct fuse_req *fuse, uint64_t off, uint64_t len,
           enum zero_how how)
 {
-    uint64_t size = (uint64_t) export->info.size;
+    uint64_t size = (uint64_t)export_size(export);
     bool trim = how == ZERO_TRIM && export->info.can_trim;
 
     if (!export->info.can_zero && !trim) {
@@ -174,15 +174,15 @@ file_zero(struct export *export, struct fuse_req *fuse, uint64_t off, uint64_t l
     /* Whether zeros that stay allocated, and what was trimmed, are called a hole is for
      * the server to say. */
     change->becomes = how == ZERO_KEEP || trim ? EXTENT_UNKNOWN : EXTENT_HOLE;
-    change_begin(export, fuse, change);
+    change_begin(export, fuse, change, size);
 }
 
 void
 file_truncate(struct export *export, struct fuse_req *fuse, const struct stat *attr)
 {
+    uint64_t size = (uint64_t)export_size(export);
     struct change *change =
-        change_new((uint64_t) export->info.size,
-                   export->info.can_zero ? ZERO_MAX : FILE_TRANSFER_MAX);
+        change_new(size, export->info.can_zero ? ZERO_MAX : FILE_TRANSFER_MAX);
     struct stat *copy = malloc(sizeof *copy);
 
     if (change == NULL || copy == NULL) {
@@ -194,8 +194,8 @@ file_truncate(struct export *export, struct fuse_req *fuse, const struct stat *a
     *copy = *attr;
     change->kind = export->info.can_zero ? COMMAND_ZERO : COMMAND_WRITE;
     change->off = (uint64_t)attr->st_size;
-    change->end = (uint64_t) export->info.size;
+    change->end = size;
     change->attr = copy;
     change->becomes = export->info.can_zero ? EXTENT_HOLE : EXTENT_DATA;
-    change_begin(export, fuse, change);
+    change_begin(export, fuse, change, size);
 }

@@ -46,9 +46,9 @@ read_end(struct request *request)
 
 /* Aligns pieces outwards; those that touch then become one.  Returns their number. */
 static unsigned
-align_pieces(const struct conn_info *info, struct piece *pieces, unsigned n)
+align_pieces(const struct conn_info *info, uint64_t size, struct piece *pieces,
+             unsigned n)
 {
-    uint64_t size = (uint64_t)info->size;
     unsigned kept = 0;
 
     for (unsigned i = 0; i < n; i++) {
@@ -117,7 +117,7 @@ void
 file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len)
 {
     const struct conn_info *info = &export->info;
-    uint64_t size = (uint64_t)info->size;
+    uint64_t size = (uint64_t)export_size(export);
     struct piece pieces[PIECES_MAX];
 
     if (off >= size)
@@ -129,7 +129,7 @@ file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len
         fuse_reply_buf(fuse, (const char *)file_zeros, len);
         return;
     }
-    n = align_pieces(info, pieces, n);
+    n = align_pieces(info, size, pieces, n);
     uint64_t base = off, end = off + len;
     if (n > 0 && pieces[0].off < base)
         base = pieces[0].off;

@@ -35,9 +35,13 @@ export_of(const struct fs *fs, fuse_ino_t ino)
 {
     if (fs->all != NULL)
         return all_export(fs->all, ino);
-    fuse_ino_t file = fs->filename == NULL ? FUSE_ROOT_ID : INODE_FILE;
+    return ino == fs_file(fs) ? fs->export : NULL;
+}
 
-    return ino == file ? fs->export : NULL;
+uint64_t
+fs_file(const struct fs *fs)
+{
+    return fs->filename == NULL ? FUSE_ROOT_ID : INODE_FILE;
 }
 
 const char *
@@ -84,7 +88,7 @@ stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct sta
     st->st_ino = ino;
     st->st_mode = S_IFREG | (export->read_only ? mode & ~0222U : mode);
     st->st_nlink = 1;
-    st->st_size = export->info.size;
+    st->st_size = export_size(export);
     st->st_blksize = preferred < BLKSIZE_MAX ? preferred : BLKSIZE_MAX;
     st->st_blocks = (blkcnt_t)sparse_blocks(export->sparse, &exact);
     set_owner_and_times(fs, export, st);
@@ -175,6 +179,7 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                       FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW |
                       FUSE_SET_ATTR_CTIME;
     struct timespec when = attr->st_mtim;
+    int64_t size = export != NULL ? export_size(export) : 0;
 
     if (export == NULL || (to_set & ~(times | FUSE_SET_ATTR_SIZE)) != 0) {
         fuse_reply_err(req, EPERM);
@@ -184,8 +189,8 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
         fuse_reply_err(req, EROFS);
         return;
     }
-    if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size < export->info.size &&
-        attr->st_size >= 0 && fs->options->truncate == TRUNCATE_ZERO) {
+    if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size < size && attr->st_size >= 0 &&
+        fs->options->truncate == TRUNCATE_ZERO) {
         /* The kernel gets what it asked for, so that it drops what it has cached behind
          * that, and is not to believe it any longer. */
         struct stat st;
@@ -194,7 +199,7 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
         file_truncate(export, req, &st);
         return;
     }
-    if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size != export->info.size) {
+    if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size != size) {
         if (!fs->told_truncate)
             log_warning("%s: an export cannot change its size: "
                         "write without truncating (conv=notrunc in dd), or mount it "
@@ -301,6 +306,7 @@ fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
     struct export *export = export_of(fs_of(req), ino);
     const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     const int discard = fs_of(req)->options->discard;
+    int64_t size = export != NULL ? export_size(export) : 0;
 
     (void)fi;
     if (export == NULL)
@@ -312,8 +318,7 @@ fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
     else if ((mode != punch && (mode & ~FALLOC_FL_KEEP_SIZE) != FALLOC_FL_ZERO_RANGE) ||
              (mode == punch && discard == DISCARD_NONE))
         fuse_reply_err(req, EOPNOTSUPP);
-    else if (!(mode & FALLOC_FL_KEEP_SIZE) &&
-             (off > export->info.size || len > export->info.size - off))
+    else if (!(mode & FALLOC_FL_KEEP_SIZE) && (off > size || len > size - off))
         fuse_reply_err(req, ENOSPC); /* it would have to grow */
     else
         file_zero(export, req, (uint64_t)off, (uint64_t)len,
@@ -372,15 +377,15 @@ static void
 fs_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     struct fs *fs = fs_of(req);
-    uint64_t total = ((uint64_t)fs->export->info.size + 511) / 512;
+    uint64_t total = ((uint64_t)export_size(fs->export) + 511) / 512;
     bool exact;
     uint64_t used = sparse_blocks(fs->export->sparse, &exact);
     struct statvfs st = {
         .f_bsize = fs->export->info.preferred,
         .f_frsize = 512,
         .f_blocks = total,
-        .f_bfree = total - used,
-        .f_bavail = total - used,
+        .f_bfree = used < total ? total - used : 0,
+        .f_bavail = used < total ? total - used : 0,
         .f_files = 1,
         .f_namemax = NAME_MAX,
     };

@@ -31,6 +31,9 @@ struct stat;
 double fs_stat(const struct fs *fs, struct export *export, uint64_t ino,
                struct stat *st);
 
+/* The inode of the one export's file: after filename was set. */
+uint64_t fs_file(const struct fs *fs);
+
 /* The name of the file for an export called name: "nbd" where that is empty or cannot
  * be the name of a file. */
 const char *fs_filename(const char *name);

@@ -15,6 +15,7 @@
 #include "mountinfo.h"
 #include "notify.h"
 #include "options.h"
+#include "refresh.h"
 #include "server.h"
 #include "service.h"
 #include "session.h"
@@ -67,6 +68,7 @@ connect_to_server(struct program *program)
     program->source.tls = &options->tls;
     program->source.extents_s = options->extents_s;
     program->source.debug = options->debug;
+    program->source.grown = refresh_file;
     program->source.retry_ms = options->wait.retry_ms;
     program->source.timeout_ms = options->wait.timeout_ms;
     program->source.replay = options->wait.replay;
@@ -111,6 +113,8 @@ serve(struct program *program)
         program->fs.filename = program->options.filename != NULL
                                    ? program->options.filename
                                    : fs_filename(program->fs.export->info.name);
+    if (program->fs.export != NULL)
+        atomic_store(&program->fs.export->file, fs_file(&program->fs));
     if (session_mount(program->session, program->path) == 0) {
         daemon_ready();
         manage_start(&program->options, &program->source, &program->fs);

@@ -12,6 +12,7 @@ struct member {
     struct conn *conn;
     unsigned generation; /* pool->lock, as all below */
     bool up;
+    int64_t size; /* the export's, as this connection has it */
 };
 
 struct pool {
@@ -28,8 +29,8 @@ struct pool {
     unsigned generation;
     bool recovering; /* nothing is live */
     bool replaying;
-    bool stale; /* a server answers, and it has something else */
-    int64_t size;
+    bool stale;   /* a server answers, and it has something else */
+    int64_t size; /* the largest that was seen */
     struct command *parked, **parked_tail;
     struct member member[];
 };
@@ -38,7 +39,7 @@ struct pool {
 void pool_submit_parked(struct pool *pool);
 
 /* What connections tell: see struct conn_events. */
-void pool_connecting(void *owner, unsigned index);
+int64_t pool_connecting(void *owner, unsigned index);
 bool pool_connected(void *owner, unsigned index, const struct conn_info *now);
 void pool_refused(void *owner, unsigned index);
 void pool_lost(void *owner, unsigned index);

@@ -13,6 +13,14 @@
 
 static void try_to_recover(struct pool *pool);
 
+/* Under the lock, as the next ones: whether it may take commands. */
+static bool
+is_good(const struct pool *pool, const struct member *member)
+{
+    return member->up && member->generation == pool->generation &&
+           member->size == pool->size;
+}
+
 static void
 recovered(struct pool *pool)
 {
@@ -20,8 +28,24 @@ recovered(struct pool *pool)
 
     pool->recovering = false;
     for (unsigned i = 0; i < n; i++)
-        if (pool->member[i].up && pool->member[i].generation == pool->generation)
+        if (is_good(pool, &pool->member[i]))
             conn_set_live(pool->member[i].conn, true);
+}
+
+/* The export has grown: connections that do not know it end before anybody can ask them
+ * for the new part. */
+static void
+retire_smaller(struct pool *pool)
+{
+    unsigned n = atomic_load(&pool->n);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct member *member = &pool->member[i];
+        if (!member->up || member->size == pool->size)
+            continue;
+        conn_set_live(member->conn, false);
+        conn_retire(member->conn);
+    }
 }
 
 static void
@@ -61,7 +85,7 @@ try_to_recover(struct pool *pool)
             conn = NULL;
             break;
         }
-        if (conn == NULL)
+        if (conn == NULL && is_good(pool, &pool->member[i]))
             conn = pool->member[i].conn;
     }
     if (conn != NULL && replay_is_empty(pool->replay)) {
@@ -76,14 +100,16 @@ try_to_recover(struct pool *pool)
         replay_send(pool->replay, conn, &pool->info, on_replayed, pool);
 }
 
-void
+int64_t
 pool_connecting(void *owner, unsigned index)
 {
     struct pool *pool = owner;
 
     pthread_mutex_lock(&pool->lock);
     pool->member[index].generation = pool->generation;
+    int64_t size = pool->size;
     pthread_mutex_unlock(&pool->lock);
+    return size;
 }
 
 bool
@@ -91,16 +117,18 @@ pool_connected(void *owner, unsigned index, const struct conn_info *now)
 {
     struct pool *pool = owner;
     struct member *member = &pool->member[index];
-    bool grown;
 
     pthread_mutex_lock(&pool->lock);
     member->up = true;
-    bool fine = member->generation == pool->generation;
-    bool recovering = pool->recovering;
+    member->size = now->size;
     pool->stale = false;
-    grown = now->size > pool->size;
-    if (grown)
+    bool grown = now->size > pool->size;
+    if (grown) {
         pool->size = now->size;
+        retire_smaller(pool);
+    }
+    bool fine = is_good(pool, member);
+    bool recovering = pool->recovering;
     if (fine && !recovering)
         conn_set_live(member->conn, true);
     pthread_mutex_unlock(&pool->lock);

@@ -195,7 +195,7 @@ pool_open(const struct source *source, unsigned connections, struct conn_info *i
     pool->member[0].conn = conn_open(source, &conn_events, pool, 0, info, why);
     pool->n = pool->member[0].conn != NULL;
     pool->info = *info;
-    pool->size = info->size;
+    pool->size = pool->member[0].size = info->size;
     for (unsigned i = 1; pool->n == i && info->can_multi_conn && i < connections; i++) {
         pool->member[i].conn = conn_start(source, &conn_events, pool, i, info);
         pool->n += pool->member[i].conn != NULL; /* fewer do it too */
@@ -216,7 +216,10 @@ pool_begin(struct pool *pool, const struct pool_events *events, void *owner,
     pool->owner = owner;
     pool->replay = replay;
     atomic_store(&pool->ready, true);
+    int64_t size = pool->size;
     pthread_mutex_unlock(&pool->lock);
+    if (size > pool->info.size) /* a further connection came so soon */
+        events->grown(owner, size);
 }
 
 unsigned

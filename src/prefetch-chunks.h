@@ -47,7 +47,7 @@ struct stream {
 struct prefetch {
     struct pool *pool;
     struct sparse *sparse;
-    uint64_t size;
+    _Atomic uint64_t size;     /* rises only; set under the lock */
     uint32_t minimum, maximum; /* block sizes */
     size_t memory;
 

@@ -62,7 +62,8 @@ wants_more(struct stream *stream, uint64_t *off, uint64_t *end)
     if (stream->frontier < next) /* the reader is ahead of us */
         stream->frontier = next - next % BLOCK;
     *off = stream->frontier;
-    if (*off >= prefetch->size)
+    uint64_t size = atomic_load(&prefetch->size);
+    if (*off >= size)
         return false;
     size_t len = window_fetch(ahead);
     while (len > prefetch->maximum && len > BLOCK)
@@ -70,8 +71,8 @@ wants_more(struct stream *stream, uint64_t *off, uint64_t *end)
     if (len > prefetch->maximum)
         return false;
     *end = (*off / len + 1) * len;
-    if (*end > prefetch->size)
-        *end = prefetch->size;
+    if (*end > size)
+        *end = size;
     return true;
 }
 
@@ -114,7 +115,8 @@ static struct chunk *
 plan_chunk(struct prefetch *prefetch, uint64_t off, uint64_t end)
 {
     struct piece piece[2];
-    uint64_t left = prefetch->size - off, minimum = prefetch->minimum;
+    uint64_t size = atomic_load(&prefetch->size);
+    uint64_t left = size - off, minimum = prefetch->minimum;
     uint64_t most = left < HOLE_MOST ? left : HOLE_MOST;
     struct chunk *chunk = calloc(1, sizeof *chunk);
 
@@ -122,12 +124,12 @@ plan_chunk(struct prefetch *prefetch, uint64_t off, uint64_t end)
         return NULL;
     unsigned n = sparse_plan(prefetch->sparse, off, most, piece, 2);
     uint64_t data = n > 0 ? piece[0].off : off + most;
-    data -= data == prefetch->size ? 0 : data % minimum;
+    data -= data == size ? 0 : data % minimum;
     if (n > 0 && piece[0].off + piece[0].len < end) {
         end = piece[0].off + piece[0].len;
         end += (minimum - end % minimum) % minimum;
-        if (end > prefetch->size)
-            end = prefetch->size;
+        if (end > size)
+            end = size;
     }
     *chunk = (struct chunk){.off = off, .end = data > off ? data : end, .refs = 1};
     chunk->prefetch = prefetch;

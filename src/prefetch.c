@@ -42,7 +42,7 @@ prefetch_new(struct pool *pool, struct sparse *sparse, const struct conn_info *i
         return NULL;
     prefetch->pool = pool;
     prefetch->sparse = sparse;
-    prefetch->size = (uint64_t)info->size;
+    atomic_init(&prefetch->size, (uint64_t)info->size);
     prefetch->minimum = info->minimum;
     prefetch->maximum = info->maximum;
     prefetch->memory = PREFETCH_MEMORY_DEFAULT;
@@ -334,6 +334,17 @@ prefetch_changed(struct prefetch *prefetch, struct prefetch_change *change)
     *(change->prev != NULL ? &change->prev->next : &prefetch->changes) = change->next;
     if (change->next != NULL)
         change->next->prev = change->prev;
+    pthread_mutex_unlock(&prefetch->lock);
+}
+
+void
+prefetch_grow(struct prefetch *prefetch, uint64_t size)
+{
+    pthread_mutex_lock(&prefetch->lock);
+    if (size > atomic_load(&prefetch->size)) {
+        atomic_store(&prefetch->size, size);
+        drop_everywhere(prefetch); /* a chunk may end within a block now */
+    }
     pthread_mutex_unlock(&prefetch->lock);
 }
 

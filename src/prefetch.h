@@ -99,6 +99,9 @@ void prefetch_ahead(struct stream *stream);
 void prefetch_changing(struct prefetch *prefetch, struct prefetch_change *change);
 void prefetch_changed(struct prefetch *prefetch, struct prefetch_change *change);
 
+/* The export has grown, and sparse knows it.  A size that is not larger is ignored. */
+void prefetch_grow(struct prefetch *prefetch, uint64_t size);
+
 /* All that was fetched is forgotten: the export may be another one. */
 void prefetch_forget(struct prefetch *prefetch);
 

@@ -12,6 +12,7 @@
 #include "file.h"
 #include "log.h"
 #include "mountinfo.h"
+#include "refresh.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -30,6 +31,7 @@
 struct session {
     struct fuse_session *fuse;
     bool mounted;
+    bool in_use; /* by a thread that hangs in the kernel */
 };
 
 static struct fuse_session *quit_session; /* set once, before signals are caught */
@@ -171,6 +173,7 @@ session_mount(struct session *session, const char *path)
         return -EIO;
     }
     session->mounted = true;
+    refresh_start(session->fuse);
     return 0;
 }
 
@@ -198,6 +201,7 @@ session_quit(void)
 void
 session_unmount(struct session *session)
 {
+    session->in_use |= !refresh_stop();
     if (session->mounted)
         fuse_session_unmount(session->fuse);
     session->mounted = false;
@@ -209,6 +213,8 @@ session_free(struct session *session)
     if (session == NULL)
         return;
     session_unmount(session);
+    if (session->in_use)
+        return; /* the process ends all the same */
     fuse_session_destroy(session->fuse);
     free(session);
 }

@@ -13,13 +13,13 @@ struct seek;
 
 struct sparse {
     struct pool *pool;
-    uint64_t size;
-    uint32_t minimum;     /* block size */
-    bool can_ask;         /* otherwise all is data */
-    bool is_zero;         /* base:allocation: a hole reads as zeros */
-    int64_t believe_ms;   /* how long what is known is believed; 0: for ever */
-    atomic_bool failed;   /* the server does not answer; told once */
-    atomic_bool learning; /* sparse_learn's question is under way */
+    _Atomic uint64_t size; /* rises only; set under the lock */
+    uint32_t minimum;      /* block size */
+    bool can_ask;          /* otherwise all is data */
+    bool is_zero;          /* base:allocation: a hole reads as zeros */
+    int64_t believe_ms;    /* how long what is known is believed; 0: for ever */
+    atomic_bool failed;    /* the server does not answer; told once */
+    atomic_bool learning;  /* sparse_learn's question is under way */
 
     pthread_mutex_t lock; /* guards all below */
     struct extent_map *map;

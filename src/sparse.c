@@ -85,6 +85,20 @@ sparse_free(struct sparse *sparse)
 }
 
 void
+sparse_grow(struct sparse *sparse, uint64_t size)
+{
+    pthread_mutex_lock(&sparse->lock);
+    uint64_t before = sparse->size;
+    if (size > before) {
+        sparse->size = size;
+        extent_map_grow(sparse->map, size);
+        if (!sparse->can_ask)
+            extent_map_set(sparse->map, before, size - before, EXTENT_DATA);
+    }
+    pthread_mutex_unlock(&sparse->lock);
+}
+
+void
 sparse_forget_if_old(struct sparse *sparse)
 {
     if (sparse->forget_ms == 0 || conn_clock_ms() < sparse->forget_ms)
@@ -126,43 +140,38 @@ sparse_plan(struct sparse *sparse, uint64_t off, uint64_t len, struct piece *pie
     return n;
 }
 
-/* Under the lock. */
+/* What is being asked about the range, and what is known of it. */
 static void
-cut_answers(struct sparse *sparse, uint64_t off, uint64_t len)
+set_kind(struct sparse *sparse, uint64_t off, uint64_t len, enum extent_kind kind)
 {
+    pthread_mutex_lock(&sparse->lock);
     for (struct seek *seek = sparse->asking; seek != NULL; seek = seek->next) {
         uint64_t from = off > seek->cmd.off ? off : seek->cmd.off;
         if (off + len > seek->cmd.off && from < seek->trusted)
             seek->trusted = from;
     }
+    extent_map_set(sparse->map, off, len, kind);
+    pthread_mutex_unlock(&sparse->lock);
 }
 
 void
 sparse_changing(struct sparse *sparse, uint64_t off, uint64_t len,
                 enum extent_kind kind)
 {
-    if (!sparse->can_ask)
-        return;
-    if (!sparse->is_zero)
-        kind = EXTENT_DATA; /* what is changed has changed */
-    pthread_mutex_lock(&sparse->lock);
-    cut_answers(sparse, off, len);
-    extent_map_set(sparse->map, off, len,
-                   kind == EXTENT_DATA ? EXTENT_DATA : EXTENT_UNKNOWN);
-    pthread_mutex_unlock(&sparse->lock);
+    /* Of another context than base:allocation: what is changed has changed. */
+    bool data = !sparse->is_zero || kind == EXTENT_DATA;
+
+    if (sparse->can_ask)
+        set_kind(sparse, off, len, data ? EXTENT_DATA : EXTENT_UNKNOWN);
 }
 
 void
 sparse_changed(struct sparse *sparse, uint64_t off, uint64_t len, enum extent_kind kind)
 {
-    if (!sparse->can_ask)
-        return;
-    if (!sparse->is_zero && kind != EXTENT_UNKNOWN)
-        kind = EXTENT_DATA;
-    pthread_mutex_lock(&sparse->lock);
-    cut_answers(sparse, off, len);
-    extent_map_set(sparse->map, off, len, kind);
-    pthread_mutex_unlock(&sparse->lock);
+    bool data = !sparse->is_zero && kind != EXTENT_UNKNOWN;
+
+    if (sparse->can_ask)
+        set_kind(sparse, off, len, data ? EXTENT_DATA : kind);
 }
 
 /* ---- lseek */
@@ -184,7 +193,6 @@ on_extent(struct command *cmd, uint64_t off, uint64_t len, uint32_t flags)
     /* qemu:dirty-bitmap, qemu:allocation-depth: 0 is "unchanged", "not here" */
     bool hole = seek->sparse->is_zero ? flags & LIBNBD_STATE_ZERO : flags == 0;
     enum extent_kind kind = hole ? EXTENT_HOLE : EXTENT_DATA;
-
     /* It goes on where the last one ended, and the last one may reach too far. */
     if (off != cmd->off + seek->got || seek->got >= cmd->len || len == 0)
         return;
@@ -224,10 +232,7 @@ keep_answer(struct seek *seek)
         extent_map_set(sparse->map, off, len, seek->runs[i].kind);
         off += seek->runs[i].len;
     }
-    if (seek->prev != NULL)
-        seek->prev->next = seek->next;
-    else
-        sparse->asking = seek->next;
+    *(seek->prev != NULL ? &seek->prev->next : &sparse->asking) = seek->next;
     if (seek->next != NULL)
         seek->next->prev = seek->prev;
     pthread_mutex_unlock(&sparse->lock);
@@ -237,12 +242,10 @@ keep_answer(struct seek *seek)
 static bool
 ask_for_less(struct sparse *sparse, uint64_t refused, int error)
 {
-    bool less;
-
     if (error != EINVAL && error != EOVERFLOW && error != ENOMEM)
         return false;
     pthread_mutex_lock(&sparse->lock);
-    less = refused > QUESTION_LEAST;
+    bool less = refused > QUESTION_LEAST;
     if (less && sparse->question_max >= refused)
         sparse->question_max = refused / 2 / 65536 * 65536;
     pthread_mutex_unlock(&sparse->lock);
@@ -347,8 +350,9 @@ seek_on(struct seek *seek)
             break;
         seek->pos = run_end;
     }
+    bool found = seek->pos < sparse->size;
     pthread_mutex_unlock(&sparse->lock);
-    if (seek->pos < sparse->size || seek->wanted == EXTENT_HOLE)
+    if (found || seek->wanted == EXTENT_HOLE)
         seek_end(seek, (int64_t)seek->pos); /* the end of the file is a hole */
     else
         seek_end(seek, -ENXIO);

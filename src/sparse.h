@@ -25,6 +25,10 @@ struct sparse *sparse_new(struct pool *pool, const struct source *source,
                           const struct conn_info *info);
 void sparse_free(struct sparse *sparse);
 
+/* The export has grown.  To be called before anybody asks about the new part; a size
+ * that is not larger is ignored. */
+void sparse_grow(struct sparse *sparse, uint64_t size);
+
 /* Which pieces of [off, off + len) have to be fetched: at most max, in rising order;
  * all between them reads as zeros.  Holes too small to be worth it are inside pieces.
  */

@@ -12,6 +12,7 @@ fuse_tests = \
 	%D%/test-fio.sh \
 	%D%/test-readahead.sh \
 	%D%/test-sizes.sh \
+	%D%/test-grow.sh \
 	%D%/test-write.sh \
 	%D%/test-blocksize.sh \
 	%D%/test-extents.sh \

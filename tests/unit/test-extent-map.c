@@ -173,6 +173,26 @@ test_million(void)
     extent_map_free(map);
 }
 
+static void
+test_grow(void)
+{
+    struct extent_map *map = extent_map_new(100, SIZE_MAX);
+    uint64_t end;
+
+    extent_map_set(map, 50, 1000, EXTENT_HOLE);
+    extent_map_grow(map, 300);
+    is_int(extent_map_size(map), 300, "a map that grows has the new size");
+    ok(extent_map_get(map, 50, &end) == EXTENT_HOLE && end == 100,
+       "what was known ends where the export ended");
+    ok(extent_map_get(map, 100, &end) == EXTENT_UNKNOWN && end == 300,
+       "the new part is unknown");
+    extent_map_set(map, 100, 1000, EXTENT_HOLE);
+    ok(extent_map_get(map, 50, &end) == EXTENT_HOLE && end == 300,
+       "and joins what is before it");
+    ok(extent_map_check(map), "the map is sound");
+    extent_map_free(map);
+}
+
 int
 main(void)
 {
@@ -180,5 +200,6 @@ main(void)
     test_random();
     test_limit();
     test_million();
+    test_grow();
     done_testing();
 }
