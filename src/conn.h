@@ -57,6 +57,7 @@ struct conn_info {
     bool can_extents; /* the meta context was negotiated */
     bool extended;    /* 64-bit lengths */
     uint32_t flags;   /* enum export_flag: all that it says, the above among it */
+    bool says_sizes;  /* of blocks; if not, these are what is safe */
     uint32_t minimum; /* block sizes, in bytes, never 0 */
     uint32_t preferred;
     uint32_t maximum; /* of one payload; a multiple of minimum */

@@ -155,6 +155,7 @@ ask_block_sizes(struct nbd_handle *h, struct conn_info *info)
     int64_t preferred = nbd_get_block_size(h, LIBNBD_SIZE_PREFERRED);
     int64_t maximum = nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM);
 
+    info->says_sizes = preferred > 0;
     /* Servers that say nothing take single bytes: the specification's advice to them.
      */
     if (minimum <= 0 || minimum > MINIMUM_LIMIT || (minimum & (minimum - 1)) != 0)
@@ -227,9 +228,7 @@ handshake_negotiate(const struct source *source, const struct handshake_wait *wa
         start(h, source) == -1) {
         explain(why, "%s", nbd_get_error());
     } else if (handshake_finish(h, wait, why)) {
-        if (nbd_aio_is_negotiating(h))
-            return h;
-        explain(why, "the server is too old to be asked for its exports");
+        return h;
     }
     nbd_close(h);
     return NULL;
@@ -275,6 +274,19 @@ handshake_same(const struct conn_info *first, const struct conn_info *now, char 
     return false;
 }
 
+/* The server shall not think that we broke down; but do not wait for it long. */
+void
+handshake_close(struct nbd_handle *h, int ms)
+{
+    int64_t until = conn_clock_ms() + ms, left;
+
+    while (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h) && !nbd_aio_is_created(h) &&
+           (left = until - conn_clock_ms()) > 0)
+        if (nbd_poll(h, (int)left) == -1)
+            break;
+    nbd_close(h);
+}
+
 bool
 handshake_try(const struct source *source, const struct handshake_wait *wait,
               const struct conn_info *first, char **why)
@@ -285,12 +297,7 @@ handshake_try(const struct source *source, const struct handshake_wait *wait,
     if (h == NULL)
         return false;
     bool fine = handshake_same(first, &info, why);
-    /* The server shall not think that we broke down; but do not wait for it long. */
-    int64_t until = conn_clock_ms() + GOODBYE_MS;
-    if (nbd_aio_disconnect(h, 0) == 0)
-        while (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h) && conn_clock_ms() < until)
-            if (nbd_poll(h, LOOK_AROUND_MS) == -1)
-                break;
-    nbd_close(h);
+    nbd_aio_disconnect(h, 0);
+    handshake_close(h, GOODBYE_MS);
     return fine;
 }

@@ -24,7 +24,8 @@ struct nbd_handle *handshake(const struct source *source,
                              const struct handshake_wait *wait, struct conn_info *info,
                              char **why);
 
-/* The same up to where options are sent one by one (nbd_set_opt_mode). */
+/* The same up to where options are sent one by one (nbd_set_opt_mode); with a server
+ * too old for that, up to where its default export is ready. */
 struct nbd_handle *handshake_negotiate(const struct source *source,
                                        const struct handshake_wait *wait, char **why);
 
@@ -39,6 +40,10 @@ bool handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why);
  * different. */
 bool handshake_same(const struct conn_info *first, const struct conn_info *now,
                     char **why);
+
+/* After an nbd_aio_disconnect or nbd_aio_opt_abort: lets the server see it, for that
+ * long at most, and frees the handle. */
+void handshake_close(struct nbd_handle *h, int ms);
 
 /* Whether a connection can be made now, to the same export: makes one and ends it.  If
  * not, *why says why. */

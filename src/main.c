@@ -19,6 +19,7 @@
 #include "server.h"
 #include "service.h"
 #include "session.h"
+#include "tool-list.h"
 #include "uri.h"
 
 #include <stdio.h>
@@ -55,8 +56,9 @@ say(const char *about, char *why)
     free(why);
 }
 
+/* Where the server is; one of our own is started. */
 static bool
-connect_to_server(struct program *program)
+set_source(struct program *program)
 {
     const struct options *options = &program->options;
     char *why = NULL;
@@ -82,6 +84,30 @@ connect_to_server(struct program *program)
         program->source.socket = server_socket(program->server);
         program->source.text = server_text(program->server);
     }
+    return true;
+}
+
+static void
+say_not_connected(struct program *program, char *why)
+{
+    char *text = NULL;
+
+    if (program->server != NULL)
+        server_tell(program->server);
+    if (asprintf(&text, "cannot connect to %s", program->source.text) == -1)
+        text = NULL;
+    say(text != NULL ? text : program->source.text, why);
+    free(text);
+}
+
+static bool
+connect_to_server(struct program *program)
+{
+    const struct options *options = &program->options;
+    char *why = NULL;
+
+    if (!set_source(program))
+        return false;
     program->fs.options = &program->options;
     if (options->exports == EXPORTS_ALL)
         program->fs.all = all_open(&program->source, options, &program->fs, &why);
@@ -89,13 +115,7 @@ connect_to_server(struct program *program)
         program->fs.export = export_open(&program->source, options->connections,
                                          options->read_only, &why);
     if (program->fs.export == NULL && program->fs.all == NULL) {
-        if (program->server != NULL)
-            server_tell(program->server);
-        char *text = NULL;
-        if (asprintf(&text, "cannot connect to %s", program->source.text) == -1)
-            text = NULL;
-        say(text != NULL ? text : program->source.text, why);
-        free(text);
+        say_not_connected(program, why);
         return false;
     }
     if (program->fs.export != NULL)
@@ -195,6 +215,33 @@ mount_it(struct program *program)
     return options->helper && status != EXIT_SUCCESS ? MOUNT_FAILURE : status;
 }
 
+static void
+on_quit(void)
+{
+} /* daemon_keeps_on tells whoever waits */
+
+/* --list */
+static int
+list(struct program *program)
+{
+    bool fine = false;
+    char *why = NULL;
+
+    if (!name_source(program))
+        log_error("out of memory");
+    else if (daemon_catch_signals(on_quit, NULL) != 0)
+        log_error("signals cannot be caught");
+    else if (set_source(program)) {
+        fine = tool_list(&program->options, &program->source, &why);
+        if (!fine && why != NULL)
+            say_not_connected(program, why);
+    }
+    server_end(program->server);
+    free(program->uri);
+    free(program->source_text);
+    return fine ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* --clean */
 static int
 clean(const char *mountpoint)
@@ -219,6 +266,8 @@ do_task(struct program *program)
     case TASK_VERSION:
         puts("nbdmount " PACKAGE_VERSION);
         break;
+    case TASK_LIST:
+        return list(program);
     case TASK_CLEAN:
         return clean(program->options.argument);
     default:

@@ -39,14 +39,17 @@ const struct option_row option_rows[] = {
      OPTION_SET, AT(foreground)},
     {"debug", 'd', true, NULL, "tell everything, and stay in the foreground",
      OPTIONS_GENERAL, OPTION_SET, AT(debug)},
-    {"clean", 0, true, "MOUNTPOINT",
-     "take the mount there away if its daemon is gone,\n"
-     "and do nothing else",
-     OPTIONS_GENERAL, OPTION_CUSTOM, .parse = option_clean},
     {"help", 'h', true, NULL, "this text", OPTIONS_GENERAL, OPTION_ENUM, AT(task),
      .max = TASK_HELP},
     {"version", 'V', true, NULL, "the version", OPTIONS_GENERAL, OPTION_ENUM, AT(task),
      .max = TASK_VERSION},
+
+    {"list", 0, true, NULL, "print which exports SOURCE has, and what they are like",
+     OPTIONS_TOOLS, OPTION_ENUM, AT(task), .max = TASK_LIST},
+    {"clean", 0, true, "MOUNTPOINT", "take the mount there away if its daemon is gone",
+     OPTIONS_TOOLS, OPTION_CUSTOM, .parse = option_clean},
+    {"json", 0, true, NULL, "print JSON, for programs", OPTIONS_TOOLS, OPTION_SET,
+     AT(json)},
 
     {"export", 0, false, "NAME", "this export, whatever SOURCE says", OPTIONS_EXPORT,
      OPTION_CUSTOM, .parse = option_export},

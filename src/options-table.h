@@ -13,6 +13,7 @@
 
 enum option_group {
     OPTIONS_GENERAL,
+    OPTIONS_TOOLS,
     OPTIONS_EXPORT,
     OPTIONS_FILE,
     OPTIONS_SERVER,

@@ -265,7 +265,12 @@ options_parse(struct options *options, int argc, char **argv, char **why)
     options->foreground |= options->debug;
     if (options->exports == EXPORTS_ALL && options->export != NULL)
         return option_refuse(why, "all and export exclude each other");
-    return options->task != TASK_MOUNT || check(options, why);
+    bool prints = options->task == TASK_LIST || options->task == TASK_MAP ||
+                  options->task == TASK_STATUS;
+    if (options->json && !prints)
+        return option_refuse(why, "json is for what prints: list, map and status");
+    bool connects = options->task == TASK_MOUNT || options->task == TASK_LIST;
+    return !connects || check(options, why);
 }
 
 void
@@ -280,9 +285,10 @@ options_clear(struct options *options)
 #define HELP_COLUMN 24 /* of the text, behind the indent */
 
 static const char *const group_titles[OPTIONS_GROUPS] = {
-    [OPTIONS_GENERAL] = "General", [OPTIONS_EXPORT] = "What is shown",
-    [OPTIONS_FILE] = "The file",   [OPTIONS_SERVER] = "The server",
-    [OPTIONS_TLS] = "TLS",         [OPTIONS_KERNEL] = "The mount",
+    [OPTIONS_GENERAL] = "General",      [OPTIONS_TOOLS] = "Instead of mounting",
+    [OPTIONS_EXPORT] = "What is shown", [OPTIONS_FILE] = "The file",
+    [OPTIONS_SERVER] = "The server",    [OPTIONS_TLS] = "TLS",
+    [OPTIONS_KERNEL] = "The mount",
 };
 
 static void
@@ -312,6 +318,7 @@ options_help(FILE *out)
 {
     fputs(
         "Usage: nbdmount [OPTIONS] SOURCE MOUNTPOINT\n"
+        "       nbdmount --list [OPTIONS] SOURCE\n"
         "       mount -t nbd [-o OPTIONS] SOURCE MOUNTPOINT\n"
         "\n"
         "Shows what an NBD server exports as a sparse file: in MOUNTPOINT if that is "
