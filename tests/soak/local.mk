@@ -1,13 +1,21 @@
 # local.mk - what tests/soak adds to tests/Makefile.am: `make check` runs a minute of it at
-# most, `make soak` as long as is wanted
-check_PROGRAMS += %D%/workers
+# most, `make soak` and `make soak-fsx` as long as is wanted
+check_PROGRAMS += %D%/workers %D%/fsx
 %C%_workers_SOURCES = %D%/workers.c
 %C%_workers_LDADD = -lpthread
-TESTS += %D%/soak.sh
-EXTRA_DIST += %D%/soak.sh %D%/volatile.c %D%/README.md
+%C%_fsx_SOURCES = %D%/fsx.c %D%/fsx-model.c %D%/fsx-model.h
+%C%_fsx_LDADD =
+TESTS += %D%/soak.sh %D%/fsx.sh
+EXTRA_DIST += %D%/soak.sh %D%/fsx.sh %D%/servers.sh %D%/volatile.c %D%/README.md
 
 SOAK_MINUTES = 10
 .PHONY: soak
 soak: %D%/workers
 	$(AM_TESTS_ENVIRONMENT) SOAK_KILLS=$${SOAK_KILLS:-1000000} \
 		SOAK_SECONDS=$$(( $(SOAK_MINUTES) * 60 )) $(BASH) $(srcdir)/%D%/soak.sh
+
+# A million operations; FSX_SEED does the same ones again.
+.PHONY: soak-fsx
+soak-fsx: %D%/fsx
+	$(AM_TESTS_ENVIRONMENT) FSX_OPERATIONS=$${FSX_OPERATIONS:-1000000}; \
+		export FSX_OPERATIONS; $(BASH) $(srcdir)/%D%/fsx.sh

@@ -5,33 +5,16 @@
 #
 #     SOAK_KILLS=200 SOAK_SECONDS=600 SOAK_SEED=1 bash soak.sh     what comes first ends it
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+. "$abs_top_srcdir/tests/soak/servers.sh"
 need_fuse
-need_program nbdkit
 kills_wanted=${SOAK_KILLS:-12}
 seconds=${SOAK_SECONDS:-40}
 seed=${SOAK_SEED:-$((EPOCHSECONDS % 100000))}
 RANDOM=$seed
 workers=$abs_top_builddir/tests/soak/workers
-plugin=$tmp/volatile.so
 diag "SOAK_SEED=$seed SOAK_KILLS=$kills_wanted SOAK_SECONDS=$seconds"
-need "nbdkit's header" test -e /usr/include/nbdkit-plugin.h
-"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -fPIC -shared -o "$plugin" \
-    "$abs_top_srcdir/tests/soak/volatile.c" 2>"$tmp/cc.log" || { diag_file "$tmp/cc.log"; bail_out "the plugin does not compile"; }
-
-sock=$tmp/server.sock
+build_volatile
 image=$tmp/durable.img
-start_server() { # it takes over the socket's name
-    rm -f "$sock" "$tmp/pid"
-    start nbdkit nbdkit --foreground --exit-with-parent --pidfile="$tmp/pid" --unix="$sock" \
-        "$plugin" file="$image" early=10 block="$block"
-    server=$started_pid
-    wait_while_alive "$server" test -s "$tmp/pid" || bail_out "nbdkit does not start"
-}
-kill_server() {
-    kill -s KILL "$server"
-    wait_for is_gone "$server"
-    wait "$server" 2>/dev/null
-}
 
 # soak BLOCK CONNECTIONS REPLAY KILLS SECONDS
 soak() {
@@ -39,7 +22,7 @@ soak() {
     local kills=0 end=$((SECONDS + $5)) name="blocks of $1, $2 connections, replay=$3"
     rm -f "$image" "$tmp/stop"
     truncate -s 24M "$image"
-    start_server
+    start_volatile early=10 block="$block"
     start_nbdmount -C "$2" -o "retry=forever,replay=$3" "nbd+unix:///?socket=$sock" "$(new_dir mnt)"
     start workers "$workers" "$mnt/nbd" "$image" "$seed" 6 "$tmp/stop"
     local work_pid=$started_pid work_log=$started_log
@@ -48,7 +31,7 @@ soak() {
         [ $((RANDOM % 6)) -gt 0 ] || { kill -s STOP "$server"; pause 0.1; }
         kill_server
         [ $((RANDOM % 3)) -gt 0 ] || pause "0.$((RANDOM % 400 + 100))"
-        start_server
+        start_volatile early=10 block="$block"
         kills=$((kills + 1))
     done
     : >"$tmp/stop"

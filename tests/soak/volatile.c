@@ -166,6 +166,27 @@ volatile_zero(void *handle, uint32_t len, uint64_t off, uint32_t flags)
     return r;
 }
 
+/* A block of zeros is a hole. */
+static int
+volatile_extents(void *handle, uint32_t len, uint64_t off, uint32_t flags,
+                 struct nbdkit_extents *extents)
+{
+    static const uint8_t zeros[BLOCK];
+    int r = 0;
+
+    (void)handle;
+    (void)flags;
+    pthread_rwlock_rdlock(&lock);
+    for (uint64_t at = off - off % BLOCK; at < off + len && r == 0; at += BLOCK) {
+        uint64_t n = size - at < BLOCK ? size - at : BLOCK;
+        bool hole = memcmp(memory + at, zeros, n) == 0;
+        r = nbdkit_add_extent(extents, at, n,
+                              hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0);
+    }
+    pthread_rwlock_unlock(&lock);
+    return r;
+}
+
 static int
 volatile_flush(void *handle, uint32_t flags)
 {
@@ -198,6 +219,8 @@ static struct nbdkit_plugin plugin = {
     .zero = volatile_zero,
     .trim = volatile_zero,
     .flush = volatile_flush,
+    .can_extents = yes,
+    .extents = volatile_extents,
 };
 
 NBDKIT_REGISTER_PLUGIN(plugin)

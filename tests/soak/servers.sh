@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# servers.sh - for the tests of this folder, after lib.sh: a server that forgets when it
+# is killed what it has not flushed
+#
+#     build_volatile
+#     image=$tmp/durable.img; truncate -s 24M "$image"
+#     start_volatile block=512     # $server, on $sock, the same each time
+#     kill_server
+
+sock=$tmp/server.sock
+server=
+
+build_volatile() {
+    need_program nbdkit
+    need "nbdkit's header" "${CC:-cc}" -fsyntax-only -include nbdkit-plugin.h \
+        -DNBDKIT_API_VERSION=2 -x c /dev/null
+    "${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -fPIC -shared -o "$tmp/volatile.so" \
+        "$abs_top_srcdir/tests/soak/volatile.c" 2>"$tmp/cc.log" && return
+    diag_file "$tmp/cc.log"
+    bail_out "the plugin does not compile"
+}
+
+# start_server ARGS...: nbdkit; it takes over the socket's name.
+start_server() {
+    rm -f "$sock" "$tmp/pid"
+    start nbdkit nbdkit --foreground --exit-with-parent --pidfile="$tmp/pid" --unix="$sock" "$@"
+    server=$started_pid
+    wait_while_alive "$server" test -s "$tmp/pid" && return
+    diag_file "$started_log"
+    bail_out "nbdkit $* does not start"
+}
+
+# start_volatile PARAMETERS...: keeps what is flushed in $image.
+start_volatile() {
+    start_server "$tmp/volatile.so" file="$image" "$@"
+}
+
+kill_server() {
+    kill -s KILL "$server"
+    wait_for is_gone "$server"
+    stop "$server"
+}
