@@ -3,9 +3,9 @@
 # Each target is one file fuzz-NAME.c with LLVMFuzzerTestOneInput, and a folder
 # corpus-NAME.  With --enable-fuzzers libFuzzer drives it; otherwise replay.c does, and
 # "make check" runs the corpus through it.
-fuzz_names = proto uri extent-map
-fuzz_programs = %D%/fuzz-proto %D%/fuzz-uri %D%/fuzz-extent-map
-check_PROGRAMS += $(fuzz_programs)
+fuzz_names = proto uri extent-map client
+fuzz_programs = %D%/fuzz-proto %D%/fuzz-uri %D%/fuzz-extent-map %D%/fuzz-client
+check_PROGRAMS += $(fuzz_programs) %D%/record-client
 
 if FUZZERS
 fuzz_main =
@@ -20,10 +20,14 @@ endif
 %C%_fuzz_extent_map_SOURCES = %D%/fuzz-extent-map.c $(fuzz_main)
 %C%_fuzz_extent_map_LDFLAGS = $(FUZZ_LDFLAGS)
 %C%_fuzz_extent_map_LDADD = $(src_all)
+%C%_fuzz_client_SOURCES = %D%/fuzz-client.c %D%/client-run.c %D%/client-run.h \
+	%D%/client-frames.c %D%/client-frames.h $(fuzz_main)
+%C%_fuzz_client_LDFLAGS = $(FUZZ_LDFLAGS)
+%C%_record_client_SOURCES = %D%/record-client.c %D%/client-run.c %D%/client-run.h
 
 TESTS += %D%/corpus.sh
-EXTRA_DIST += %D%/replay.c %D%/corpus.sh \
-	%D%/corpus-proto %D%/corpus-uri %D%/corpus-extent-map
+EXTRA_DIST += %D%/replay.c %D%/corpus.sh %D%/record-client.sh %D%/README.md \
+	%D%/corpus-proto %D%/corpus-uri %D%/corpus-extent-map %D%/corpus-client
 
 # make fuzz FUZZ_SECONDS=600 [FUZZ_TARGETS="proto uri"]: what it finds is left in the
 # build folder.

@@ -37,7 +37,7 @@ round() {
     start_server "$@"
     start_nbdmount -o "cache=$cache,truncate=$truncate,retry=forever" \
         "nbd+unix:///?socket=$sock" "$(new_dir mnt)"
-    start fsx "$fsx" -n "$((operations / 6))" -s "$((seed + tap_run))" -t "$truncate" -d "$image" -z "$mnt/nbd"
+    start fsx "$fsx" -n "$(((operations + 5) / 6))" -s "$((seed + tap_run))" -t "$truncate" -d "$image" -z "$mnt/nbd"
     local pid=$started_pid log=$started_log
     if [ "$killed" = killed ]; then
         keep_killing "$pid" "${@:3}"
