@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* conn-io.c - a connection's I/O thread: waiting, receiving, answering, reconnecting
+/* conn-io.c - a connection's I/O thread: waiting, receiving, answering
  *
  * It is the only one that changes conn->h, so it may look at that without the lock.
  * Commands are answered with no lock held.  It keeps a list of those in flight, to look
@@ -8,27 +8,18 @@
 
 #include "conn-io.h"
 #include "buffer.h"
-#include "handshake.h"
 #include "log.h"
 
 #include <errno.h>
 #include <libnbd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#define LOOK_MS        200  /* between two looks at what is late */
-#define STABLE_MS      200  /* a connection that dies sooner makes the next one wait */
-#define KEEPALIVE_S    10   /* TCP: three such silences, and the network is gone */
-#define AWAKE_MS       1000 /* after this without anything it sleeps for longer */
-#define IDLE_MS        5000 /* after this the buffers that are kept are given back */
-#define RETRY_FIRST_MS 100
-#define RETRY_LAST_MS  1000
-#define CONNECT_MS     30000 /* for a reconnect, the handshake included */
-#define GOODBYE_MS     1000  /* for the server to close after NBD_CMD_DISC */
+#define AWAKE_MS   1000 /* after this without anything it sleeps for longer */
+#define IDLE_MS    5000 /* after this the buffers that are kept are given back */
+#define GOODBYE_MS 1000 /* for the server to close after NBD_CMD_DISC */
 
 _Thread_local struct conn *conn_io_of;
 
@@ -115,7 +106,7 @@ look_at_late(struct conn *conn, int64_t now)
     for (struct command *cmd = conn->late; cmd != NULL; cmd = cmd->late_next) {
         if (timeout_ms > 0 && now - cmd->since_ms > timeout_ms)
             fine = false;
-        if (cmd->look != NULL && now - cmd->since_ms >= LOOK_MS)
+        if (cmd->look != NULL && now - cmd->since_ms >= CONN_LOOK_MS)
             cmd->look(cmd);
     }
     conn->events->tick(conn->owner);
@@ -160,130 +151,14 @@ drop(struct conn *conn)
     conn_answer_finished(conn);
 }
 
-/* A network that goes away without a word is noticed by TCP itself. */
-static void
-keep_alive(struct nbd_handle *h)
-{
-    int fd = nbd_aio_get_fd(h), on = 1, seconds = KEEPALIVE_S, count = 3;
-    unsigned user_ms = 3 * KEEPALIVE_S * 1000;
-
-    /* Other sockets than TCP's refuse this, and do not need it. */
-    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms) == 0)
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-}
-
-static void
-install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
-{
-    keep_alive(h);
-    conn->up_ms = conn_clock_ms();
-    conn->broken = false;
-    atomic_store(&conn->renew, false);
-    atomic_store(&conn->changed_ms, conn->up_ms);
-    atomic_store(&conn->retire, false);
-    pthread_rwlock_wrlock(&conn->lock);
-    conn->h = h;
-    pthread_rwlock_unlock(&conn->lock);
-    conn_note_failure(conn, NULL);
-    if (!conn->events->connected(conn->owner, conn->index, info))
-        conn_renew(conn);
-}
-
-/* Waits for wake, at most that long. */
-static void
-nap(struct conn *conn, int timeout_ms)
+void
+conn_nap(struct conn *conn, int timeout_ms)
 {
     struct pollfd fd = {.fd = conn->wake, .events = POLLIN};
 
     if (poll(&fd, 1, timeout_ms) > 0)
         read_wake(conn);
     conn_answer_finished(conn);
-}
-
-static bool
-keep_trying(void *user_data)
-{
-    struct conn *conn = user_data;
-
-    conn_answer_finished(conn);
-    conn->events->tick(conn->owner);
-    return !atomic_load(&conn->stopping);
-}
-
-/* Waits before the next attempt: longer each time, and not all clients of a server that
- * is back at the same moment. */
-static void
-wait_before_next(struct conn *conn)
-{
-    int delay_ms = conn->delay_ms > 0 ? conn->delay_ms : RETRY_FIRST_MS;
-    int64_t now = conn_clock_ms();
-    int64_t until = now + delay_ms - (delay_ms / 4) * ((now ^ conn->index) & 7) / 8;
-
-    conn->delay_ms = delay_ms * 2 < RETRY_LAST_MS ? delay_ms * 2 : RETRY_LAST_MS;
-    while (!atomic_load(&conn->stopping)) {
-        int64_t left = until - conn_clock_ms();
-        if (left <= 0)
-            break;
-        nap(conn, left < LOOK_MS ? (int)left : LOOK_MS);
-        conn->events->tick(conn->owner);
-    }
-}
-
-/* One attempt.  False: it is worth another one, later. */
-static bool
-connect_once(struct conn *conn)
-{
-    struct conn_info info;
-    char *why = NULL;
-    struct handshake_wait wait = {
-        .deadline_ms = conn_clock_ms() + CONNECT_MS,
-        .keep_trying = keep_trying,
-        .user_data = conn,
-    };
-
-    conn->info.size = conn->events->connecting(conn->owner, conn->index);
-    struct nbd_handle *h = handshake(conn->source, &wait, &info, &why);
-    if (h != NULL && !handshake_same(&conn->info, &info, &why)) {
-        nbd_close(h);
-        h = NULL;
-        if (!conn->told_refusal)
-            log_error("%s: this is not what was mounted: %s", conn->source->text,
-                      why != NULL ? why : "out of memory");
-        conn->told_refusal = conn->told_failure = true;
-        conn->events->refused(conn->owner, conn->index);
-    }
-    if (h != NULL) {
-        if (conn->was_lost || conn->told_failure)
-            log_info("%s: connected again", conn->source->text);
-        conn->was_lost = conn->told_failure = conn->told_refusal = false;
-        install(conn, h, &info);
-        return true;
-    }
-    if (why != NULL)
-        conn_note_failure(conn, why);
-    if (!conn->told_failure && !atomic_load(&conn->stopping))
-        log_warning("%s: no connection, trying on: %s", conn->source->text,
-                    why != NULL ? why : "out of memory");
-    conn->told_failure = true;
-    free(why);
-    return false;
-}
-
-/* Connects, again and again until it works or the mount ends. */
-static void
-reconnect(struct conn *conn)
-{
-    if (conn_clock_ms() - conn->up_ms >= STABLE_MS)
-        conn->delay_ms = 0;
-    else if (conn->delay_ms > 0)
-        wait_before_next(conn);
-    else
-        conn->delay_ms = RETRY_FIRST_MS; /* at once, for the first time */
-    while (!atomic_load(&conn->stopping) && !connect_once(conn))
-        wait_before_next(conn);
 }
 
 /* One turn of waiting and receiving.  False: the connection is gone. */
@@ -308,7 +183,7 @@ turn(struct conn *conn, int timeout_ms)
     atomic_store_explicit(&conn->asleep, false, memory_order_relaxed);
     if (fd[1].revents != 0)
         conn->busy_ms = now;
-    bool in_time = now - conn->looked_ms < LOOK_MS || look_at_late(conn, now);
+    bool in_time = now - conn->looked_ms < CONN_LOOK_MS || look_at_late(conn, now);
     if (fd[0].revents != 0)
         read_wake(conn);
     if (fd[1].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL))
@@ -344,9 +219,9 @@ static int
 timeout_of(struct conn *conn)
 {
     if (!atomic_load(&conn->stopping))
-        return may_sleep_long(conn) ? IDLE_MS : LOOK_MS;
+        return may_sleep_long(conn) ? IDLE_MS : CONN_LOOK_MS;
     int64_t left = atomic_load(&conn->deadline_ms) - conn_clock_ms();
-    return left <= 0 ? 0 : left > LOOK_MS ? LOOK_MS : (int)left;
+    return left <= 0 ? 0 : left > CONN_LOOK_MS ? CONN_LOOK_MS : (int)left;
 }
 
 /* NBD_CMD_DISC with nothing in flight, and a short wait for the server to close. */
@@ -378,7 +253,7 @@ conn_io(void *user_data)
         if (conn->h == NULL && stopping)
             break;
         if (conn->h == NULL) {
-            reconnect(conn);
+            conn_reconnect(conn);
             continue;
         }
         if (stopping && (late || atomic_load(&conn->in_flight) == 0)) {

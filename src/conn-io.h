@@ -60,6 +60,13 @@ extern _Thread_local struct conn *conn_io_of;
 /* The thread's function; its argument is the conn. */
 void *conn_io(void *user_data);
 
+#define CONN_LOOK_MS 200 /* between two looks at what is late */
+
+/* Of the I/O thread: waits until it is woken, at most that long; connects, again and
+ * again until it works or the mount ends. */
+void conn_nap(struct conn *conn, int timeout_ms);
+void conn_reconnect(struct conn *conn);
+
 /* Makes the I/O thread look around. */
 void conn_wake(struct conn *conn);
 
