@@ -19,6 +19,7 @@
 #define KEEPALIVE_S    10  /* TCP: three such silences, and the network is gone */
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS  1000
+#define CONNECT_MS     30000 /* for one attempt, the handshake included */
 
 /* A network that goes away without a word is noticed by TCP itself. */
 static void
