@@ -110,6 +110,8 @@ give_attributes(struct all *all, fuse_req_t req, struct node *node, bool lookup)
 
     pthread_mutex_lock(&all->lock);
     bool known = !node->is_file || all_knows(node);
+    if (node->is_file)
+        all_looked_at(all, node);
     pthread_mutex_unlock(&all->lock);
     if (known) {
         answer_attributes(all, &now, 0);

@@ -7,7 +7,7 @@
 #define FUSE_USE_VERSION 314
 
 #include "all.h"
-#include "catalog.h"
+#include "asker.h"
 #include "fs.h"
 
 #include <fuse_lowlevel.h>
@@ -44,13 +44,18 @@ struct node {
     bool is_file;
     unsigned seen; /* the listing that had it last */
     char *name;
+    size_t place; /* among the parent's children */
 
     /* of a folder: its children, in the order in which they came */
     struct node **children;
     size_t n_children, room;
+    size_t looked_at; /* the place of the child that somebody looked at last */
+    size_t steps;     /* that went on from one child to the next */
+    size_t ahead;     /* up to there it was asked what they are like */
 
     /* of a file */
     char *export_name;
+    char *description;    /* or NULL */
     struct source source; /* its own uri and text, once it was opened */
     struct export *export;
     bool opening, closing;
@@ -80,10 +85,15 @@ struct all {
     int64_t listed_ms;
     struct pending *for_list;
     struct node *ask_first, *ask_last;
+    unsigned queued;  /* nodes there */
+    unsigned helpers; /* threads that ask, beside the one that is always there */
+    bool alone;       /* for now nobody is to help it */
     unsigned opening; /* threads */
     bool stopping;
     bool told; /* that listing fails */
     pthread_t thread;
+    struct asker first_asker; /* the thread's, once there is one */
+    atomic_uint limit;        /* all askers' */
 };
 
 /* Under the lock. */
@@ -95,6 +105,16 @@ struct node *all_add(struct all *all, uint64_t parent, const char *name, bool is
 bool all_is_there(const struct all *all, const struct node *node);
 bool all_listing_is_old(const struct all *all);
 bool all_knows(const struct node *node);
+
+/* Somebody looks at it: those behind it may be next. */
+void all_looked_at(struct all *all, struct node *node);
+
+/* Not under the lock.  all_ask_list: 0, or an errno and *why. */
+void all_take_listing(struct all *all, const struct listing *listing);
+int all_ask_list(struct all *all, struct asker *asker, char **why);
+int all_start_asking(struct all *all); /* an errno, or 0 */
+void all_stop_asking(struct all *all);
+void all_resume(struct all *all, struct pending *pending, int error);
 
 /* Signals are for the main thread.  An errno, or 0. */
 int all_start_thread(pthread_t *thread, void *(*function)(void *), void *argument);

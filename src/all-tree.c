@@ -100,6 +100,7 @@ all_add(struct all *all, uint64_t parent, const char *name, bool is_file)
     *node = (struct node){
         .ino = all->n_nodes + 1, .parent = parent, .is_file = is_file, .name = copy};
     all->nodes[all->n_nodes++] = node;
+    node->place = folder != NULL ? folder->n_children : 0;
     if (folder != NULL)
         folder->children[folder->n_children++] = node;
     struct node **first = bucket(all, parent, name);
