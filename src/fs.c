@@ -122,7 +122,8 @@ set_cap(struct fuse_conn_info *conn, unsigned cap, bool on)
 static void
 fs_init(void *userdata, struct fuse_conn_info *conn)
 {
-    (void)userdata;
+    const struct fs *fs = userdata;
+
     conn->max_write = FILE_TRANSFER_MAX;
     conn->max_read = FILE_TRANSFER_MAX; /* as in the mount option */
     conn->max_background = MAX_BACKGROUND;
@@ -138,6 +139,9 @@ fs_init(void *userdata, struct fuse_conn_info *conn)
     set_cap(conn, FUSE_CAP_SPLICE_READ, false);
     set_cap(conn, FUSE_CAP_SPLICE_WRITE, false);
     set_cap(conn, FUSE_CAP_SPLICE_MOVE, false);
+    /* Who has mounted it for us has not set default_permissions; this makes the kernel
+     * check the mode all the same. */
+    set_cap(conn, FUSE_CAP_POSIX_ACL, fs->options->is_open_mount);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "all.h"
 #include "daemon.h"
 #include "export.h"
+#include "handover.h"
 #include "log.h"
 #include "manage.h"
 #include "mountinfo.h"
@@ -197,9 +198,12 @@ mount_it(struct program *program)
     else if ((program->session =
                   session_new(options, program->source_text, &program->fs)) == NULL)
         ; /* it was said why */
-    else if (!session_check_mountpoint(options->mountpoint, &program->path,
-                                       &program->is_directory, &why))
+    else if (!session_check_mountpoint(options, &program->path, &program->is_directory,
+                                       &why))
         say("", why);
+    else if (!options->fake && (options->set_uid || options->drop_privileges))
+        status = handover(options, program->source_text, program->path,
+                          program->is_directory);
     else if (!program->is_directory && options->exports == EXPORTS_ALL)
         log_error("mountpoint %s: all exports need a directory", options->mountpoint);
     else if (options->fake)

@@ -163,3 +163,13 @@ option_clean(struct options *options, const char *value, char **why)
     options->argument = value;
     return true;
 }
+
+/* The name is for mount.fuse3, which says so if there is no such user. */
+bool
+option_setuid(struct options *options, const char *value, char **why)
+{
+    if (*value == '\0')
+        return option_refuse(why, "setuid: there is no user ''");
+    options->set_uid = true;
+    return true;
+}

@@ -21,6 +21,7 @@ bool option_verify_peer(struct options *options, const char *value, char **why);
 bool option_retry(struct options *options, const char *value, char **why);
 bool option_timeout(struct options *options, const char *value, char **why);
 bool option_replay(struct options *options, const char *value, char **why);
+bool option_setuid(struct options *options, const char *value, char **why);
 bool option_clean(struct options *options, const char *value, char **why);
 
 #endif

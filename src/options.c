@@ -39,7 +39,11 @@ apply_mount_option(struct options *options, char *text, char **why)
         return option_apply(options, row, value, why);
     if (strncmp(text, "x-", 2) == 0 || strncmp(text, "X-", 2) == 0 || options->sloppy)
         return true; /* for mount(8) and systemd */
-    if (strncmp(text, "fsname=", 7) == 0 || strncmp(text, "subtype=", 8) == 0)
+    if (strncmp(text, "fsname=", 7) == 0) {
+        options->names_source = true; /* check() says whether that is right */
+        return true;
+    }
+    if (strncmp(text, "subtype=", 8) == 0)
         return option_refuse(why, "option '%s' is not for you to set", text);
     return option_refuse(why, "unknown mount option '%s'", text);
 }
@@ -108,6 +112,13 @@ take_command(struct options *options, int *argc, char **argv, char **why)
 }
 
 static bool
+is_open_mount(const char *mountpoint)
+{
+    return strncmp(mountpoint, "/dev/fd/", 8) == 0 && mountpoint[8] != '\0' &&
+           mountpoint[8 + strspn(mountpoint + 8, "0123456789")] == '\0';
+}
+
+static bool
 parse_operands(struct options *options, int argc, char **argv, char **why)
 {
     bool mounts = options->task == TASK_MOUNT;
@@ -131,6 +142,9 @@ parse_operands(struct options *options, int argc, char **argv, char **why)
     if (optind + 1 >= argc)
         return option_refuse(why, "MOUNTPOINT is missing");
     options->mountpoint = argv[optind + 1];
+    options->is_open_mount = is_open_mount(options->mountpoint);
+    /* It wants to hear what mount(8) wants to hear. */
+    options->helper |= options->is_open_mount;
     return true;
 }
 
@@ -159,11 +173,30 @@ common_letter(struct options *options, int letter)
     return letter == 's' || letter == 'v' || letter == 'n' || letter == 't';
 }
 
+/* Reading them changes them, and mount.fuse3 may have to be given them. */
+static bool
+keep_given(struct options *options, const char *text)
+{
+    char *all = NULL;
+    int n = options->given == NULL ? asprintf(&all, "%s", text)
+                                   : asprintf(&all, "%s,%s", options->given, text);
+
+    if (n == -1)
+        return false;
+    free(options->given);
+    options->given = all;
+    return true;
+}
+
 static bool
 letter_option(struct options *options, int letter, char **why)
 {
     if (letter == 'o')
-        return apply_mount_options(options, optarg, why);
+        return keep_given(options, optarg) && apply_mount_options(options, optarg, why);
+    if (letter == 'N')
+        return option_refuse(
+            why, "option -N: the mount is made in the namespace where nbdmount runs; "
+                 "use: nsenter --mount=NAMESPACE mount -t nbd ...");
     if ((options->helper && helper_letter(options, letter)) ||
         common_letter(options, letter))
         return true;
@@ -177,7 +210,7 @@ letter_option(struct options *options, int letter, char **why)
 static bool
 parse_words(struct options *options, int argc, char **argv, char **why)
 {
-    const char *letters = options->helper ? ":fhno:rst:vVwC:d" : ":C:dfhno:rst:vV";
+    const char *letters = options->helper ? ":fhnN:o:rst:vVwC:d" : ":C:dfhno:rst:vV";
     struct option *longs = calloc(option_rows_count + 2, sizeof *longs);
     bool fine = longs != NULL;
     int c;
@@ -205,13 +238,36 @@ parse_words(struct options *options, int argc, char **argv, char **why)
                                  "option '%s' is unknown, or short for several, or "
                                  "takes no value",
                                  argv[optind - 1]);
-        else if (c >= LONG_BASE)
+        else if (c >= LONG_BASE) {
+            options->given_otherwise = true;
             fine = option_apply(options, &option_rows[c - LONG_BASE], optarg, why);
-        else
+        } else
             fine = letter_option(options, c, why);
     }
     free(longs);
     return fine;
+}
+
+/* What is between mount(8), mount.fuse3 and us. */
+static bool
+check_mount(const struct options *options, char **why)
+{
+    bool handed_over = options->set_uid || options->drop_privileges;
+
+    if (options->names_source && !options->is_open_mount)
+        return option_refuse(why, "option 'fsname' is not for you to set");
+    if (handed_over && !options->helper)
+        return option_refuse(why, "setuid and drop_privileges are for mount(8): use "
+                                  "mount -t nbd -o ...");
+    if (handed_over && options->given_otherwise)
+        return option_refuse(why, "setuid and drop_privileges go with -o, and with no "
+                                  "option of another form");
+    if (handed_over && options->is_open_mount)
+        return option_refuse(why,
+                             "setuid and drop_privileges are mount.fuse3's, which "
+                             "has mounted %s already",
+                             options->mountpoint);
+    return true;
 }
 
 /* What does not go together, and what follows from what was said. */
@@ -233,7 +289,7 @@ check(struct options *options, char **why)
     /* Who gives keys does not want to go on without. */
     if (tls->mode == TLS_UNSET && any)
         tls->mode = TLS_REQUIRE;
-    return true;
+    return check_mount(options, why);
 }
 
 bool
@@ -277,6 +333,7 @@ void
 options_clear(struct options *options)
 {
     free(options->fuse);
+    free(options->given);
     free(options->command);
 }
 

@@ -65,11 +65,20 @@ struct options {
     bool fake;
     bool sloppy;
     bool verbose;
+    bool set_uid;         /* to be run by mount.fuse3 as another user, */
+    bool drop_privileges; /* without privileges and already mounted: handover.h */
+    char *given;          /* what -o said, unchanged; NULL: nothing */
+    bool given_otherwise; /* something was said by --NAME */
+
+    /* the mountpoint is /dev/fd/N: mount.fuse3 has mounted it, and gives us /dev/fuse
+     */
+    bool is_open_mount;
+    bool names_source; /* fsname= was given, which is for mount.fuse3 */
 };
 
 /* Called as mount.SOMETHING it is a helper of mount(8), whose short options have other
- * meanings.  Strings point into argv, but for fuse and command, which options_clear
- * frees.  False: *why says what is wrong, for the caller to free. */
+ * meanings.  Strings point into argv, but for fuse, given and command, which
+ * options_clear frees.  False: *why says what is wrong, for the caller to free. */
 bool options_parse(struct options *options, int argc, char **argv, char **why);
 void options_clear(struct options *options);
 

@@ -48,23 +48,16 @@ refuse(char **why, const char *format, ...)
     return false;
 }
 
-/* mount.fuse3 has mounted it already, and gives us /dev/fuse. */
-static bool
-is_open_mount(const char *mountpoint)
-{
-    return strncmp(mountpoint, "/dev/fd/", 8) == 0 && mountpoint[8] != '\0' &&
-           mountpoint[8 + strspn(mountpoint + 8, "0123456789")] == '\0';
-}
-
 bool
-session_check_mountpoint(const char *mountpoint, char **path, bool *is_directory,
+session_check_mountpoint(const struct options *options, char **path, bool *is_directory,
                          char **why)
 {
+    const char *mountpoint = options->mountpoint;
     struct stat st;
 
     *why = NULL;
     *path = NULL;
-    if (is_open_mount(mountpoint)) {
+    if (options->is_open_mount) {
         *is_directory = true; /* nobody can tell before it works */
         *path = strdup(mountpoint);
         return *path != NULL;

@@ -11,8 +11,8 @@ struct session;
 
 /* What is to be mounted on.  False: *why says why it cannot be, for the caller to free.
  * *path is absolute and the caller frees it. */
-bool session_check_mountpoint(const char *mountpoint, char **path, bool *is_directory,
-                              char **why);
+bool session_check_mountpoint(const struct options *options, char **path,
+                              bool *is_directory, char **why);
 
 /* Checks the FUSE options, which libfuse complains about in the log.  fs need not be
  * complete before session_mount.  NULL: it is said why. */

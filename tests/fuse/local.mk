@@ -20,7 +20,7 @@ fuse_tests = \
 	%D%/test-refused.sh \
 	%D%/test-options.sh \
 	%D%/test-all.sh %D%/test-list.sh \
-	%D%/test-mount.sh \
+	%D%/test-mount.sh %D%/test-handover.sh \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh \
@@ -28,4 +28,4 @@ fuse_tests = \
 	%D%/test-garbage.sh
 TESTS += $(fuse_tests)
 EXTRA_DIST += $(fuse_tests)
-EXTRA_DIST += %D%/README.md
+EXTRA_DIST += %D%/README.md %D%/machine.sh

@@ -1,67 +1,27 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mount(8), /etc/fstab and umount(8), as root and as an ordinary user, with TLS. All of it in
-# a mount namespace of the test's own, with its own /usr/sbin, /etc/fstab and /dev/fuse.
-if [ "$(id -u)" = 0 ] && [ "${1:-}" != inside ] && unshare -m true 2>/dev/null; then
-    exec unshare -m --propagation private "$BASH" "$0" inside
-fi
-. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
-[ "$(id -u)" = 0 ] || skip_all "root is needed for a namespace with a /sbin of its own"
-[ "${1:-}" = inside ] || skip_all "a mount namespace cannot be had here"
-need_fuse
-need_program mount umount findmnt setpriv certtool psktool
+# mount(8), /etc/fstab and umount(8), as root and as an ordinary user, with TLS.
+. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/fuse/machine.sh"
+. "$abs_top_srcdir/tests/tls.sh"
+need_program certtool psktool
 need_nbdkit memory file
-
-# ---- the machine as make install leaves it, and as udev leaves /dev/fuse
-
-chmod 755 "$tmp"
-mkdir "$tmp/sbin" "$tmp/lib" "$tmp/dev" "$tmp/root"
-cp "$abs_top_builddir/src/.libs/nbdmount" "$tmp/lib/"
-cp -a "$abs_top_builddir"/lib/.libs/libnbdclient.so* "$tmp/lib/"
-for name in mount.nbd mount.fuse.nbdmount nbdmount; do
-    printf '#!%s\nLD_LIBRARY_PATH=%s exec -a %s %s "$@"\n' "$BASH" "$tmp/lib" "/sbin/$name" \
-        "$tmp/lib/nbdmount" >"$tmp/sbin/$name"
-    chmod 755 "$tmp/sbin/$name"
-done
-cp -a /usr/sbin/mount.fuse3 /usr/sbin/mount.fuse "$tmp/sbin/" 2>/dev/null
-[ -e /usr/sbin/setpriv ] && cp /usr/sbin/setpriv "$tmp/sbin/"
-mount --bind "$tmp/sbin" "$(realpath /sbin)" || bail_out "no /sbin of our own"
-mount -t tmpfs -o dev,mode=755 tmpfs "$tmp/dev" && mknod -m 666 "$tmp/dev/fuse" c 10 229 &&
-    mount --bind "$tmp/dev/fuse" /dev/fuse || bail_out "no /dev/fuse of our own"
-: >"$tmp/fstab"
-mount --bind "$tmp/fstab" /etc/fstab || bail_out "no /etc/fstab of our own"
-PATH=$PATH:/sbin
-
-as_user() { setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all env HOME="$tmp" "$@"; }
 
 truncate -s 4M "$tmp/disk.img"
 printf 'the data' | dd of="$tmp/disk.img" conv=notrunc bs=1M seek=2 status=none
 
 # ---- certificates and keys
 
-pki=$tmp/pki
-mkdir "$pki"
-certtool --generate-privkey --key-type=ecdsa --outfile "$pki/ca-key.pem" 2>/dev/null
-printf 'cn = "ca"\nca\ncert_signing_key\nexpiration_days = 10\n' >"$tmp/template"
-certtool --generate-self-signed --load-privkey "$pki/ca-key.pem" --template "$tmp/template" \
-    --outfile "$pki/ca-cert.pem" 2>/dev/null
-printf 'cn = "server"\ntls_www_server\ndns_name = "nbd.example.com"\nexpiration_days = 10\n' >"$tmp/template"
-certtool --generate-privkey --key-type=ecdsa --outfile "$pki/server-key.pem" 2>/dev/null
-certtool --generate-certificate --load-privkey "$pki/server-key.pem" --load-ca-certificate "$pki/ca-cert.pem" \
-    --load-ca-privkey "$pki/ca-key.pem" --template "$tmp/template" --outfile "$pki/server-cert.pem" 2>/dev/null
-mkdir "$tmp/trust" "$tmp/other"
-cp "$pki/ca-cert.pem" "$tmp/trust"
-certtool --generate-privkey --key-type=ecdsa --outfile "$tmp/other-key.pem" 2>/dev/null
-printf 'cn = "other"\nca\ncert_signing_key\nexpiration_days = 10\n' >"$tmp/template"
-certtool --generate-self-signed --load-privkey "$tmp/other-key.pem" --template "$tmp/template" \
-    --outfile "$tmp/other/ca-cert.pem" 2>/dev/null
-psktool -u alice -p "$tmp/keys.psk" >/dev/null 2>&1
-psktool -u alice -p "$tmp/wrong.psk" >/dev/null 2>&1
-chmod 644 "$tmp"/*.psk
+authority pki
+certificate pki pki 'dns_name = "nbd.example.com"'
+authority other
+mkdir "$tmp/trust"
+cp "$tmp/pki/ca-cert.pem" "$tmp/trust"
+psk_key keys.psk alice
+psk_key wrong.psk alice
 
 start_nbdkit file "$tmp/disk.img"
 chmod 666 "$sock"
 plain=$uri
-start_nbdkit --tls=require --tls-certificates="$pki" file "$tmp/disk.img"
+start_nbdkit --tls=require --tls-certificates="$tmp/pki" file "$tmp/disk.img"
 chmod 666 "$sock"
 certified=$sock
 start_nbdkit --tls=require --tls-psk="$tmp/keys.psk" file "$tmp/disk.img"
@@ -87,10 +47,6 @@ rm "$tmp/sbin/mount.fuse.nbdmount"
 run mount -t fuse.nbdmount "$plain" "$mnt" -o ro,nofail
 is "through mount.fuse3, with no helper of our own" "$status" 0
 ok "too" cmp "$mnt/nbd" "$tmp/disk.img"
-umount "$mnt"
-run mount -t fuse.nbdmount "$plain" "$mnt" -o ro,drop_privileges,allow_other
-is "with drop_privileges, where the mountpoint is /dev/fd/N" "$status" 0
-ok "it works too" cmp "$mnt/nbd" "$tmp/disk.img"
 umount "$mnt"
 
 run mount -t nbd -o frobnicate=1 "$plain" "$mnt"
