@@ -16,6 +16,41 @@
 #include "base-cleanup.h"
 #include "stream-tls.h"
 
+/* Why the server's certificate is not believed: what matters most, in words of our own,
+ * as GnuTLS's depend on the language. */
+static void
+explain_status(struct stream_tls *s, struct error *e)
+{
+    unsigned status = gnutls_session_get_verify_cert_status(s->session);
+    gnutls_datum_t text = {0};
+
+    if (status & GNUTLS_CERT_SIGNER_NOT_FOUND)
+        error_set(e, EACCES,
+                  "TLS handshake: the server's certificate is of an authority that is "
+                  "not trusted: its issuer is unknown");
+    else if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
+        error_set(e, EACCES,
+                  "TLS handshake: the server's certificate does not have the name "
+                  "\"%s\"",
+                  s->hostname ? s->hostname : "");
+    else if (status & GNUTLS_CERT_EXPIRED)
+        error_set(e, EACCES, "TLS handshake: the server's certificate has expired");
+    else if (status & GNUTLS_CERT_NOT_ACTIVATED)
+        error_set(e, EACCES,
+                  "TLS handshake: the server's certificate is not valid yet");
+    else if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509,
+                                                          &text, 0) < 0)
+        error_set(e, EACCES, "TLS handshake: the server's certificate: not verified");
+    else {
+        /* It ends in ". ". */
+        while (text.size > 0 && strchr(". ", text.data[text.size - 1]))
+            text.data[--text.size] = '\0';
+        error_set(e, EACCES, "TLS handshake: the server's certificate: %s",
+                  (const char *)text.data);
+    }
+    gnutls_free(text.data);
+}
+
 static int
 handshake_failed(struct stream_tls *s, int code, struct error *e)
 {
@@ -23,18 +58,7 @@ handshake_failed(struct stream_tls *s, int code, struct error *e)
     int number = EPROTO;
 
     if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR) {
-        unsigned status = gnutls_session_get_verify_cert_status(s->session);
-        gnutls_datum_t text = {0};
-        if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text,
-                                                         0) < 0)
-            text.data = NULL;
-        /* It ends in ". ". */
-        while (text.data && text.size > 0 && strchr(". ", text.data[text.size - 1]))
-            text.data[--text.size] = '\0';
-        number = EACCES;
-        error_set(e, number, "TLS handshake: the server's certificate: %s",
-                  text.data ? (const char *)text.data : gnutls_strerror(code));
-        gnutls_free(text.data);
+        explain_status(s, e);
     } else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         const char *alert = gnutls_alert_get_name(gnutls_alert_get(s->session));
         error_set(e, number, "TLS handshake: the server refused: %s",
