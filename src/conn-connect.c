@@ -12,7 +12,9 @@
 #include <libnbd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define STABLE_MS      200 /* a connection that dies sooner makes the next one wait */
@@ -82,6 +84,21 @@ wait_before_next(struct conn *conn)
     }
 }
 
+/* Once, and again when the reason is another one: the server may be there again, and be
+ * one that is not believed. */
+static void
+tell_failure(struct conn *conn, const char *why)
+{
+    size_t room = sizeof conn->told_why - 1;
+
+    if (atomic_load(&conn->stopping) ||
+        (conn->told_failure && strncmp(why, conn->told_why, room) == 0))
+        return;
+    log_warning("%s: no connection, trying on: %s", conn->source->text, why);
+    snprintf(conn->told_why, sizeof conn->told_why, "%s", why);
+    conn->told_failure = true;
+}
+
 /* One attempt.  False: it is worth another one, later. */
 static bool
 connect_once(struct conn *conn)
@@ -102,11 +119,12 @@ connect_once(struct conn *conn)
         if (!conn->told_refusal)
             log_error("%s: this is not what was mounted: %s", conn->source->text,
                       why != NULL ? why : "out of memory");
-        conn->told_refusal = conn->told_failure = true;
+        conn->told_refusal = true;
         conn->events->refused(conn->owner, conn->index);
-    }
-    if (h != NULL) {
-        if (conn->was_lost || conn->told_failure)
+    } else if (h == NULL) {
+        tell_failure(conn, why != NULL ? why : "out of memory");
+    } else {
+        if (conn->was_lost || conn->told_failure || conn->told_refusal)
             log_info("%s: connected again", conn->source->text);
         conn->was_lost = conn->told_failure = conn->told_refusal = false;
         install(conn, h, &info);
@@ -114,10 +132,6 @@ connect_once(struct conn *conn)
     }
     if (why != NULL)
         conn_note_failure(conn, why);
-    if (!conn->told_failure && !atomic_load(&conn->stopping))
-        log_warning("%s: no connection, trying on: %s", conn->source->text,
-                    why != NULL ? why : "out of memory");
-    conn->told_failure = true;
     free(why);
     return false;
 }

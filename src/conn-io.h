@@ -46,10 +46,11 @@ struct conn {
     int64_t up_ms;                       /* when the handle was made */
     int delay_ms;                        /* before the next attempt */
 
-    bool broken;       /* the I/O thread's own: the server takes no more commands */
-    bool was_lost;     /* the I/O thread's own: say so when it is back */
-    bool told_refusal; /* the I/O thread's own, as the next */
-    bool told_failure; /* the I/O thread's own: one line for each outage */
+    bool broken;        /* the I/O thread's own: the server takes no more commands */
+    bool was_lost;      /* the I/O thread's own: say so when it is back */
+    bool told_refusal;  /* the I/O thread's own, as the next */
+    bool told_failure;  /* the I/O thread's own: one line for each reason, */
+    char told_why[160]; /* which is this, if it is not longer */
 
     struct traffic traffic; /* the I/O thread counts */
 };

@@ -4,6 +4,7 @@
 #include "handshake.h"
 #include "flags.h"
 #include "log.h"
+#include "tls-hint.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +33,22 @@ explain(char **why, const char *format, ...)
     if (vasprintf(why, format, args) == -1)
         *why = NULL;
     va_end(args);
+}
+
+/* Of what the library said takes the name of its function away, and adds what to do. */
+static void
+advise(char **why, const struct source *source)
+{
+    char *said = *why;
+
+    if (said == NULL)
+        return;
+    size_t name = strspn(said, "abcdefghijklmnopqrstuvwxyz_");
+    bool named = strncmp(said, "nbd_", 4) == 0 && strncmp(said + name, ": ", 2) == 0;
+    const char *hint = tls_hint(said, source->tls, source->uri);
+    explain(why, "%s%s%s", said + (named ? name + 2 : 0), hint != NULL ? "; " : "",
+            hint != NULL ? hint : "");
+    free(said);
 }
 
 static int
@@ -230,6 +247,7 @@ handshake_negotiate(const struct source *source, const struct handshake_wait *wa
     } else if (handshake_finish(h, wait, why)) {
         return h;
     }
+    advise(why, source);
     nbd_close(h);
     return NULL;
 }
@@ -243,10 +261,12 @@ handshake(const struct source *source, const struct handshake_wait *wait,
     *why = NULL;
     if (h == NULL || set_up(h, source) == -1 || start(h, source) == -1) {
         explain(why, "%s", nbd_get_error());
+        advise(why, source);
         nbd_close(h);
         return NULL;
     }
     if (!handshake_finish(h, wait, why) || !ask(h, source, info, why)) {
+        advise(why, source);
         nbd_close(h);
         return NULL;
     }

@@ -79,7 +79,9 @@ session_check_mountpoint(const struct options *options, char **path, bool *is_di
     if (mountinfo_find(*path, NULL)) {
         free(*path);
         *path = NULL;
-        return refuse(why, "mountpoint %s: busy, something is mounted there",
+        return refuse(why,
+                      "mountpoint %s: busy, something is mounted there; take another, "
+                      "or unmount it first",
                       mountpoint);
     }
     return true;

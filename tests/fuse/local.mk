@@ -20,7 +20,7 @@ fuse_tests = \
 	%D%/test-refused.sh \
 	%D%/test-options.sh \
 	%D%/test-all.sh %D%/test-list.sh \
-	%D%/test-mount.sh %D%/test-handover.sh \
+	%D%/test-tls.sh %D%/test-mount.sh %D%/test-handover.sh \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh \

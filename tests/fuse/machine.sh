@@ -5,16 +5,17 @@
 #     . "${abs_top_srcdir:=...}/tests/fuse/machine.sh"
 #     as_user COMMAND...        as an ordinary user, nobody
 #
-# It is a mount namespace with its own /usr/sbin (where mount.nbd is), /etc/fstab (which is
-# $tmp/fstab) and /dev/fuse.
-if [ "$(id -u)" = 0 ] && [ "${1:-}" != inside ] && unshare -m true 2>/dev/null; then
-    exec unshare -m --propagation private "$BASH" "$0" inside
+# It is a namespace of mounts, with its own /usr/sbin (where mount.nbd is), /etc/fstab (which
+# is $tmp/fstab) and /dev/fuse, and one of networks, where nobody else has a port.
+if [ "$(id -u)" = 0 ] && [ "${1:-}" != inside ] && unshare -mn true 2>/dev/null; then
+    exec unshare -mn --propagation private "$BASH" "$0" inside
 fi
 . "$abs_top_srcdir/tests/lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "root is needed for a namespace with a /sbin of its own"
-[ "${1:-}" = inside ] || skip_all "a mount namespace cannot be had here"
+[ "${1:-}" = inside ] || skip_all "namespaces cannot be had here"
 need_fuse
-need_program mount umount findmnt setpriv
+need_program ip mount umount findmnt setpriv
+ip link set lo up || bail_out "no network of our own"
 
 chmod 755 "$tmp"
 mkdir "$tmp/sbin" "$tmp/lib" "$tmp/dev" "$tmp/root"
