@@ -3,6 +3,7 @@
  */
 
 #include "all-own.h"
+#include "choose.h"
 #include "export-path.h"
 
 #include <errno.h>
@@ -109,7 +110,7 @@ free_nodes(struct all *all)
 
 struct all *
 all_open(const struct source *source, const struct options *options, struct fs *fs,
-         char **why)
+         struct choice *choice, char **why)
 {
     struct all *all = calloc(1, sizeof *all);
     pthread_condattr_t attr;
@@ -127,7 +128,15 @@ all_open(const struct source *source, const struct options *options, struct fs *
     pthread_cond_init(&all->changed, &attr);
     pthread_condattr_destroy(&attr);
     bool fine = all_add(all, 0, "", false) != NULL;
-    fine = fine && all_ask_list(all, &all->first_asker, why) == 0;
+    if (fine && choice->catalog != NULL) {
+        all->first_asker.catalog = choice->catalog;
+        all->first_asker.asked = 1;
+        all->first_asker.was_connected = true;
+        choice->catalog = NULL;
+        all_take_listing(all, &choice->listing);
+    } else {
+        fine = fine && all_ask_list(all, &all->first_asker, why) == 0;
+    }
     fine = fine && all_start_asking(all) == 0;
     if (!fine) {
         asker_close(&all->first_asker);

@@ -14,12 +14,14 @@
 #include "options.h"
 
 struct all;
+struct choice;
 struct fuse_lowlevel_ops;
 struct fs;
 
-/* Asks for the first listing, and waits for it.  NULL: *why. */
+/* With the listing in choice, whose catalog it takes; without a catalog there it asks,
+ * and waits for the answer.  NULL: *why. */
 struct all *all_open(const struct source *source, const struct options *options,
-                     struct fs *fs, char **why);
+                     struct fs *fs, struct choice *choice, char **why);
 
 /* Closes every export, as export_close does.  -EIO: something could not be flushed. */
 int all_close(struct all *all, int64_t deadline_ms, int hurry);

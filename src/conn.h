@@ -19,14 +19,18 @@
 
 struct conn;
 struct conn_info;
+struct nbd_handle;
 
 /* Where the server is.  Belongs to the caller; outlives all connections. */
 struct source {
-    const char *uri;                /* or NULL */
-    const char *socket;             /* where uri is NULL: path of a Unix socket */
-    const char *text;               /* what messages call it */
-    const char *export;             /* with socket: its name; NULL: the default one */
-    const char *meta_context;       /* NULL: base:allocation */
+    const char *uri;          /* or NULL */
+    const char *socket;       /* where uri is NULL: path of a Unix socket */
+    const char *text;         /* what messages call it */
+    const char *export;       /* with socket: its name; NULL: the default one */
+    const char *meta_context; /* NULL: base:allocation */
+    /* NULL, or where there may be a handle that has been used to ask the server what it
+     * has: the first connection is made of it, and leaves NULL there. */
+    struct nbd_handle **negotiated;
     const struct tls_settings *tls; /* NULL: as the URI says */
     double extents_s; /* how long known extents are believed; 0: for ever */
     /* Asked several times a second while the first connection is made; NULL: go on. */

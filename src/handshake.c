@@ -252,13 +252,51 @@ handshake_negotiate(const struct source *source, const struct handshake_wait *wa
     return NULL;
 }
 
+/* The server shall not think that we broke down; but do not wait for it long. */
+void
+handshake_close(struct nbd_handle *h, int ms)
+{
+    int64_t until = conn_clock_ms() + ms, left;
+
+    while (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h) && !nbd_aio_is_created(h) &&
+           (left = until - conn_clock_ms()) > 0)
+        if (nbd_poll(h, (int)left) == -1)
+            break;
+    nbd_close(h);
+}
+
+/* Goes on with a handle that has options behind it.  NULL: make another one; what is
+ * wrong will be seen then. */
+static struct nbd_handle *
+go_on(const struct source *source, const struct handshake_wait *wait,
+      struct conn_info *info)
+{
+    struct nbd_handle *h = source->negotiated != NULL ? *source->negotiated : NULL;
+    char *why = NULL;
+
+    if (h == NULL)
+        return NULL;
+    *source->negotiated = NULL;
+    if ((nbd_aio_is_ready(h) || nbd_aio_opt_go(h, NBD_NULL_COMPLETION) == 0) &&
+        handshake_finish(h, wait, &why) && nbd_aio_is_ready(h) &&
+        ask(h, source, info, &why))
+        return h;
+    free(why);
+    if (nbd_aio_is_negotiating(h))
+        nbd_aio_opt_abort(h);
+    handshake_close(h, GOODBYE_MS);
+    return NULL;
+}
+
 struct nbd_handle *
 handshake(const struct source *source, const struct handshake_wait *wait,
           struct conn_info *info, char **why)
 {
-    struct nbd_handle *h = nbd_create();
-
     *why = NULL;
+    struct nbd_handle *h = go_on(source, wait, info);
+    if (h != NULL)
+        return h;
+    h = nbd_create();
     if (h == NULL || set_up(h, source) == -1 || start(h, source) == -1) {
         explain(why, "%s", nbd_get_error());
         advise(why, source);
@@ -292,19 +330,6 @@ handshake_same(const struct conn_info *first, const struct conn_info *now, char 
     else
         return true;
     return false;
-}
-
-/* The server shall not think that we broke down; but do not wait for it long. */
-void
-handshake_close(struct nbd_handle *h, int ms)
-{
-    int64_t until = conn_clock_ms() + ms, left;
-
-    while (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h) && !nbd_aio_is_created(h) &&
-           (left = until - conn_clock_ms()) > 0)
-        if (nbd_poll(h, (int)left) == -1)
-            break;
-    nbd_close(h);
 }
 
 bool

@@ -8,6 +8,7 @@
  */
 
 #include "all.h"
+#include "choose.h"
 #include "daemon.h"
 #include "export.h"
 #include "handover.h"
@@ -47,6 +48,7 @@ struct program {
     struct session *session;
     struct server *server;
     struct source source;
+    struct nbd_handle *first; /* for the first connection: source.negotiated */
 };
 
 static void
@@ -101,21 +103,52 @@ say_not_connected(struct program *program, char *why)
     free(text);
 }
 
+/* Opens one export, or all. */
+static bool
+open_exports(struct program *program, struct choice *choice, char **why)
+{
+    const struct options *options = &program->options;
+    bool all = options->exports == EXPORTS_ALL;
+
+    if (options->exports == EXPORTS_OPEN && program->is_directory &&
+        choose_is_open(program->uri, options->export, options->filename)) {
+        if (!choose_exports(choice, &program->source, why))
+            return false;
+        all = choice->all;
+    }
+    if (all) {
+        program->fs.all =
+            all_open(&program->source, options, &program->fs, choice, why);
+        return program->fs.all != NULL;
+    }
+    if (choice->catalog != NULL) {
+        program->first = catalog_take_handle(choice->catalog);
+        choice->catalog = NULL;
+    }
+    program->source.negotiated = &program->first;
+    program->fs.export =
+        export_open(&program->source, options->connections, options->read_only, why);
+    if (program->first != NULL) { /* nobody took it: there is no connection */
+        handshake_close(program->first, 0);
+        program->first = NULL;
+    }
+    return program->fs.export != NULL;
+}
+
 static bool
 connect_to_server(struct program *program)
 {
     const struct options *options = &program->options;
+    struct choice choice = {0};
     char *why = NULL;
 
     if (!set_source(program))
         return false;
     program->fs.options = &program->options;
-    if (options->exports == EXPORTS_ALL)
-        program->fs.all = all_open(&program->source, options, &program->fs, &why);
-    else
-        program->fs.export = export_open(&program->source, options->connections,
-                                         options->read_only, &why);
-    if (program->fs.export == NULL && program->fs.all == NULL) {
+    bool fine = open_exports(program, &choice, &why);
+    catalog_close(choice.catalog);
+    listing_clear(&choice.listing);
+    if (!fine) {
         say_not_connected(program, why);
         return false;
     }

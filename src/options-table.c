@@ -53,10 +53,13 @@ const struct option_row option_rows[] = {
 
     {"export", 0, false, "NAME", "this export, whatever SOURCE says", OPTIONS_EXPORT,
      OPTION_CUSTOM, .parse = option_export},
-    {"all", 0, false, NULL, "all exports of the server, as a tree of folders",
+    {"all", 0, false, NULL,
+     "all exports of the server, as a tree of folders\n"
+     "(default if it has any but a default export, and\n"
+     "neither SOURCE nor an option names one)",
      OPTIONS_EXPORT, OPTION_ENUM, AT(exports), .max = EXPORTS_ALL},
-    {"single", 0, false, NULL, "one export (default)", OPTIONS_EXPORT, OPTION_ENUM,
-     AT(exports), .max = EXPORTS_SINGLE},
+    {"single", 0, false, NULL, "one export", OPTIONS_EXPORT, OPTION_ENUM, AT(exports),
+     .max = EXPORTS_SINGLE},
     {"idle", 0, false, "SECONDS", "with all: close what has not been used (default 60)",
      OPTIONS_EXPORT, OPTION_SECONDS, AT(idle_s), .min = 0, .max = 86400},
     {"filename", 0, false, "NAME",

@@ -22,7 +22,7 @@ enum task {
     TASK_STATUS
 };
 
-enum exports_choice { EXPORTS_SINGLE, EXPORTS_ALL };
+enum exports_choice { EXPORTS_OPEN, EXPORTS_SINGLE, EXPORTS_ALL };
 
 struct options {
     int task;        /* enum task */

@@ -30,6 +30,9 @@
 
 struct session {
     struct fuse_session *fuse;
+    const struct options *options;
+    const char *source_text;
+    struct fs *fs;
     bool mounted;
     bool in_use; /* by a thread that hangs in the kernel */
 };
@@ -137,32 +140,60 @@ add_arguments(struct fuse_args *args, const struct options *options,
     return fine;
 }
 
+/* With the operations for what is shown. */
+static bool
+make_session(struct session *session)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    const struct fuse_lowlevel_ops *ops =
+        session->fs->all != NULL ? all_fs_ops() : &fs_ops;
+    struct fuse_session *before = session->fuse;
+
+    session->fuse = NULL;
+    if (!add_arguments(&args, session->options, session->source_text))
+        log_error("out of memory");
+    else
+        session->fuse = fuse_session_new(&args, ops, sizeof *ops, session->fs);
+    fuse_opt_free_args(&args);
+    quit_session = session->fuse != NULL ? session->fuse : before;
+    if (before != NULL && session->fuse != NULL) {
+        /* A signal that came since then has told the one before. */
+        if (fuse_session_exited(before))
+            fuse_session_exit(session->fuse);
+        fuse_session_destroy(before);
+    } else if (before != NULL) {
+        session->fuse = before;
+        return false;
+    }
+    return session->fuse != NULL;
+}
+
 struct session *
 session_new(const struct options *options, const char *source_text, struct fs *fs)
 {
     struct session *session = calloc(1, sizeof *session);
-    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    const struct fuse_lowlevel_ops *ops =
-        options->exports == EXPORTS_ALL ? all_fs_ops() : &fs_ops;
 
     fuse_set_log_func(on_fuse_log);
-    if (session == NULL || !add_arguments(&args, options, source_text)) {
+    if (session == NULL) {
         log_error("out of memory");
-    } else {
-        session->fuse = fuse_session_new(&args, ops, sizeof *ops, fs);
+        return NULL;
     }
-    fuse_opt_free_args(&args);
-    if (session == NULL || session->fuse == NULL) {
+    session->options = options;
+    session->source_text = source_text;
+    session->fs = fs;
+    if (!make_session(session)) {
         free(session);
         return NULL;
     }
-    quit_session = session->fuse;
     return session;
 }
 
 int
 session_mount(struct session *session, const char *path)
 {
+    /* It was first made to see whether its options are fine. */
+    if (session->fs->all != NULL && !make_session(session))
+        return -ENOMEM;
     if (fuse_session_mount(session->fuse, path) != 0) {
         log_error("mountpoint %s: the mount failed", path);
         return -EIO;

@@ -55,3 +55,13 @@ uri_to_show(const char *uri)
         memmove(colon, at, strlen(at) + 1);
     return shown;
 }
+
+bool
+uri_names_export(const char *uri)
+{
+    const char *path = authority_of(uri);
+
+    path += strcspn(path, "/?#");
+    path += *path == '/';
+    return *path != '\0' && *path != '?' && *path != '#';
+}
