@@ -6,6 +6,10 @@
 fuzz_names = proto uri extent-map client
 fuzz_programs = %D%/fuzz-proto %D%/fuzz-uri %D%/fuzz-extent-map %D%/fuzz-client
 check_PROGRAMS += $(fuzz_programs) %D%/record-client
+if FUSE_CUSTOM_IO
+fuzz_names += fuse
+fuzz_programs += %D%/fuzz-fuse
+endif
 
 if FUZZERS
 fuzz_main =
@@ -23,11 +27,15 @@ endif
 %C%_fuzz_client_SOURCES = %D%/fuzz-client.c %D%/client-run.c %D%/client-run.h \
 	%D%/client-frames.c %D%/client-frames.h $(fuzz_main)
 %C%_fuzz_client_LDFLAGS = $(FUZZ_LDFLAGS)
+%C%_fuzz_fuse_SOURCES = %D%/fuzz-fuse.c %D%/fuse-server.c %D%/fuse-server.h $(fuzz_main)
+%C%_fuzz_fuse_LDFLAGS = $(FUZZ_LDFLAGS)
+%C%_fuzz_fuse_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
 %C%_record_client_SOURCES = %D%/record-client.c %D%/client-run.c %D%/client-run.h
 
 TESTS += %D%/corpus.sh
 EXTRA_DIST += %D%/replay.c %D%/corpus.sh %D%/record-client.sh %D%/README.md \
-	%D%/corpus-proto %D%/corpus-uri %D%/corpus-extent-map %D%/corpus-client
+	%D%/corpus-proto %D%/corpus-uri %D%/corpus-extent-map %D%/corpus-client \
+	%D%/corpus-fuse
 
 # make fuzz FUZZ_SECONDS=600 [FUZZ_TARGETS="proto uri"]: what it finds is left in the
 # build folder.
@@ -42,7 +50,7 @@ fuzz: $(fuzz_programs)
 		mkdir -p %D%/new-$$target; \
 		echo "fuzz-$$target: $(FUZZ_SECONDS) seconds"; \
 		%D%/fuzz-$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-			-timeout=20 -artifact_prefix=%D%/found-$$target- \
+			-timeout=40 -rss_limit_mb=1024 -malloc_limit_mb=64 -artifact_prefix=%D%/found-$$target- \
 			%D%/new-$$target $(srcdir)/%D%/corpus-$$target; \
 	done
 else
