@@ -172,20 +172,38 @@ fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fuse_reply_attr(req, &st, timeout);
 }
 
-/* The times, and a size that is already so.  An export has the size it has. */
+/* Whether nothing changes: the mode and the owner are as they were mounted, and
+ * programs that copy files set them again. */
+static bool
+is_so(const struct fs *fs, struct export *export, fuse_ino_t ino,
+      const struct stat *attr, int to_set)
+{
+    struct stat st;
+
+    stat_file(fs, export, ino, &st);
+    return (!(to_set & FUSE_SET_ATTR_MODE) ||
+            (attr->st_mode & 07777) == (st.st_mode & 07777)) &&
+           (!(to_set & FUSE_SET_ATTR_UID) || attr->st_uid == st.st_uid) &&
+           (!(to_set & FUSE_SET_ATTR_GID) || attr->st_gid == st.st_gid);
+}
+
+/* The times, and what is already so.  An export has the size it has. */
 static void
 fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
            struct fuse_file_info *fi)
 {
     struct fs *fs = fs_of(req);
     struct export *export = export_of(fs, ino);
+    const int same = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
+                     FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID;
     const int times = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
                       FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW |
                       FUSE_SET_ATTR_CTIME;
     struct timespec when = attr->st_mtim;
     int64_t size = export != NULL ? export_size(export) : 0;
 
-    if (export == NULL || (to_set & ~(times | FUSE_SET_ATTR_SIZE)) != 0) {
+    if (export == NULL || (to_set & ~(times | same | FUSE_SET_ATTR_SIZE)) != 0 ||
+        !is_so(fs, export, ino, attr, to_set)) {
         fuse_reply_err(req, EPERM);
         return;
     }
