@@ -22,9 +22,9 @@ all_of(fuse_req_t req)
     return fs->all;
 }
 
-static struct pending *
-put_off(fuse_req_t req, struct node *node, struct fuse_file_info *fi,
-        void (*resume)(struct all *, struct pending *, int))
+struct pending *
+all_put_off(fuse_req_t req, struct node *node, struct fuse_file_info *fi,
+            void (*resume)(struct all *, struct pending *, int))
 {
     struct pending *pending = calloc(1, sizeof *pending);
 
@@ -117,7 +117,7 @@ give_attributes(struct all *all, fuse_req_t req, struct node *node, bool lookup)
         answer_attributes(all, &now, 0);
         return;
     }
-    struct pending *pending = put_off(req, node, NULL, answer_attributes);
+    struct pending *pending = all_put_off(req, node, NULL, answer_attributes);
     if (pending != NULL) {
         pending->lookup = lookup;
         pending->resume_opened = answer_opened_attributes;
@@ -155,7 +155,7 @@ all_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     } else if (!old) {
         fuse_reply_err(req, ENOENT);
     } else {
-        struct pending *pending = put_off(req, NULL, NULL, lookup_listed);
+        struct pending *pending = all_put_off(req, NULL, NULL, lookup_listed);
         if (pending != NULL) {
             pending->parent = parent;
             memcpy(pending->name, name, strlen(name) + 1);
@@ -211,7 +211,7 @@ all_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
         fuse_reply_err(req, EPERM);
         return;
     }
-    struct pending *pending = put_off(req, node, fi, set_opened);
+    struct pending *pending = all_put_off(req, node, fi, set_opened);
     if (pending != NULL) {
         pending->attr = *attr;
         pending->to_set = to_set;
@@ -243,7 +243,7 @@ all_open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_err(req, EISDIR);
         return;
     }
-    struct pending *pending = put_off(req, node, fi, file_opened);
+    struct pending *pending = all_put_off(req, node, fi, file_opened);
     if (pending != NULL)
         all_wait_for_open(all, pending);
 }
@@ -287,7 +287,7 @@ all_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_open(req, fi);
         return;
     }
-    struct pending *pending = put_off(req, NULL, fi, folder_listed);
+    struct pending *pending = all_put_off(req, NULL, fi, folder_listed);
     if (pending != NULL)
         all_wait_for_list(all, pending);
 }
@@ -366,6 +366,8 @@ all_fs_ops(void)
     ops = fs_ops;
     ops.lookup = all_lookup;
     ops.getattr = all_getattr;
+    ops.getxattr = all_getxattr;
+    ops.listxattr = all_listxattr;
     ops.setattr = all_setattr;
     ops.open = all_open_file;
     ops.release = all_release;

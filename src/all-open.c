@@ -153,6 +153,25 @@ all_export(struct all *all, uint64_t ino)
     return export;
 }
 
+struct export *
+all_hold(struct all *all, struct node *node)
+{
+    pthread_mutex_lock(&all->lock);
+    struct export *export = node->export;
+    if (export != NULL)
+        node->holds++;
+    pthread_mutex_unlock(&all->lock);
+    return export;
+}
+
+void
+all_unhold(struct all *all, struct node *node)
+{
+    pthread_mutex_lock(&all->lock);
+    node->holds--;
+    pthread_mutex_unlock(&all->lock);
+}
+
 /* Under the lock: one that nobody has used for a while; it is marked as closing. */
 static struct node *
 find_idle(struct all *all)

@@ -33,7 +33,8 @@ struct pending {
     struct stat attr;
     int to_set;
     uint64_t parent;
-    char name[NAME_MAX + 1];
+    char name[NAME_MAX + 1]; /* of an entry, or of an attribute */
+    size_t size;             /* room for an attribute */
 };
 
 /* A folder or a file; never freed before the end, so that inode numbers last. */
@@ -121,6 +122,20 @@ int all_start_thread(pthread_t *thread, void *(*function)(void *), void *argumen
 
 /* Closes what has been idle.  The lock is held, and let go meanwhile. */
 void all_close_idle(struct all *all);
+
+/* A file that is open stays so until all_unhold; NULL: it is not open.  This is no use
+ * of the file: it is closed no later for that. */
+struct export *all_hold(struct all *all, struct node *node);
+void all_unhold(struct all *all, struct node *node);
+
+/* The operations in all-xattr.c. */
+void all_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void all_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+
+/* Memory for a request that is put off; without that it is answered.  NULL: it was. */
+struct pending *all_put_off(fuse_req_t req, struct node *node,
+                            struct fuse_file_info *fi,
+                            void (*resume)(struct all *, struct pending *, int));
 
 /* Put a request off; called without the lock.  They own pending. */
 void all_wait_for_list(struct all *all, struct pending *pending);

@@ -47,8 +47,11 @@ conn_look(struct conn *conn, struct conn_report *report, struct traffic_sum *sum
     *report = (struct conn_report){
         .in_flight = conn_in_flight(conn),
         .losses = conn_losses(conn),
+        .read = counter_get(&conn->traffic.kind[COMMAND_READ].bytes),
+        .written = counter_get(&conn->traffic.kind[COMMAND_WRITE].bytes),
     };
-    traffic_sum(sum, &conn->traffic);
+    if (sum != NULL)
+        traffic_sum(sum, &conn->traffic);
     pthread_rwlock_rdlock(&conn->lock);
     report->since_ms = atomic_load(&conn->changed_ms);
     report->sent = counter_get(&conn->sent);

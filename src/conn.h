@@ -53,6 +53,9 @@ const char *source_meta_context(const struct source *source);
 struct conn_info {
     int64_t size;
     char name[256]; /* the export's; empty if it is longer */
+    bool long_name;
+    char description[256]; /* its beginning; empty if there is none, or if nobody asked
+                            */
     bool read_only;
     bool can_flush;
     bool can_trim;
@@ -166,11 +169,13 @@ struct conn_report {
     unsigned losses;
     uint64_t sent; /* bytes, before encryption, of this one and those before it */
     uint64_t received;
+    uint64_t read; /* bytes of the export that reads and writes have moved */
+    uint64_t written;
     bool tls;
     char failure[192];
 };
 
-/* Does not wait for the network.  Adds its traffic to *sum. */
+/* Does not wait for the network.  Adds its traffic to *sum, unless that is NULL. */
 void conn_look(struct conn *conn, struct conn_report *report, struct traffic_sum *sum);
 
 /* Never fails: what goes wrong is told to done. */

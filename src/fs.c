@@ -6,6 +6,8 @@
 #include "fs.h"
 #include "all.h"
 #include "file.h"
+#include "fs-xattr.h"
+#include "killpriv.h"
 #include "log.h"
 
 #include <errno.h>
@@ -133,6 +135,7 @@ fs_init(void *userdata, struct fuse_conn_info *conn)
     set_cap(conn, FUSE_CAP_PARALLEL_DIROPS, true);
     /* O_TRUNC comes as a setattr, which can be refused. */
     set_cap(conn, FUSE_CAP_ATOMIC_O_TRUNC, false);
+    killpriv_want(conn);
     /* Nobody but us changes the file, so its cache stays right. */
     set_cap(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
     /* Write data is copied once in either case; a pipe is no gain here (measured). */
@@ -417,6 +420,8 @@ fs_statfs(fuse_req_t req, fuse_ino_t ino)
 }
 
 const struct fuse_lowlevel_ops fs_ops = {
+    .getxattr = fs_getxattr,
+    .listxattr = fs_listxattr,
     .init = fs_init,
     .lookup = fs_lookup,
     .getattr = fs_getattr,

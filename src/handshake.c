@@ -191,6 +191,23 @@ ask_block_sizes(struct nbd_handle *h, struct conn_info *info)
     info->maximum = (uint32_t)maximum;
 }
 
+/* As many whole characters as there is room for. */
+static void
+ask_description(struct nbd_handle *h, struct conn_info *info)
+{
+    char *text = nbd_get_export_description(h);
+    size_t len = text != NULL ? strlen(text) : 0;
+
+    if (len >= sizeof info->description) {
+        len = sizeof info->description - 1;
+        while (len > 0 && (text[len] & 0xc0) == 0x80)
+            len--;
+    }
+    if (len > 0)
+        memcpy(info->description, text, len);
+    free(text);
+}
+
 bool
 handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
 {
@@ -213,9 +230,11 @@ handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
     info->extended = nbd_get_extended_headers_negotiated(h) == 1;
 #endif
     char *name = nbd_get_export_name(h);
-    if (name != NULL && strlen(name) < sizeof info->name)
+    info->long_name = name != NULL && strlen(name) >= sizeof info->name;
+    if (name != NULL && !info->long_name)
         memcpy(info->name, name, strlen(name) + 1);
     free(name);
+    ask_description(h, info);
     ask_block_sizes(h, info);
     return true;
 }
@@ -277,7 +296,8 @@ go_on(const struct source *source, const struct handshake_wait *wait,
     if (h == NULL)
         return NULL;
     *source->negotiated = NULL;
-    if ((nbd_aio_is_ready(h) || nbd_aio_opt_go(h, NBD_NULL_COMPLETION) == 0) &&
+    if ((nbd_aio_is_ready(h) || (nbd_set_full_info(h, true) == 0 &&
+                                 nbd_aio_opt_go(h, NBD_NULL_COMPLETION) == 0)) &&
         handshake_finish(h, wait, &why) && nbd_aio_is_ready(h) &&
         ask(h, source, info, &why))
         return h;
@@ -297,7 +317,8 @@ handshake(const struct source *source, const struct handshake_wait *wait,
     if (h != NULL)
         return h;
     h = nbd_create();
-    if (h == NULL || set_up(h, source) == -1 || start(h, source) == -1) {
+    if (h == NULL || set_up(h, source) == -1 || nbd_set_full_info(h, true) == -1 ||
+        start(h, source) == -1) {
         explain(why, "%s", nbd_get_error());
         advise(why, source);
         nbd_close(h);

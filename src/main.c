@@ -21,7 +21,9 @@
 #include "server.h"
 #include "service.h"
 #include "session.h"
+#include "status.h"
 #include "tool-list.h"
+#include "tool-status.h"
 #include "uri.h"
 
 #include <stdio.h>
@@ -169,6 +171,7 @@ serve(struct program *program)
                                    : fs_filename(program->fs.export->info.name);
     if (program->fs.export != NULL)
         atomic_store(&program->fs.export->file, fs_file(&program->fs));
+    status_begin();
     if (session_mount(program->session, program->path) == 0) {
         daemon_ready();
         manage_start(&program->options, &program->source, &program->fs);
@@ -305,6 +308,10 @@ do_task(struct program *program)
         break;
     case TASK_LIST:
         return list(program);
+    case TASK_STATUS:
+        if (!tool_status(program->options.argument, program->options.json))
+            return EXIT_FAILURE;
+        break;
     case TASK_CLEAN:
         return clean(program->options.argument);
     default:

@@ -46,6 +46,8 @@ const struct option_row option_rows[] = {
 
     {"list", 0, true, NULL, "print which exports SOURCE has, and what they are like",
      OPTIONS_TOOLS, OPTION_ENUM, AT(task), .max = TASK_LIST},
+    {"status", 0, true, NULL, "print what the mount at MOUNTPOINT is doing",
+     OPTIONS_TOOLS, OPTION_ENUM, AT(task), .max = TASK_STATUS},
     {"clean", 0, true, "MOUNTPOINT", "take the mount there away if its daemon is gone",
      OPTIONS_TOOLS, OPTION_CUSTOM, .parse = option_clean},
     {"json", 0, true, NULL, "print JSON, for programs", OPTIONS_TOOLS, OPTION_SET,

@@ -122,7 +122,8 @@ static bool
 parse_operands(struct options *options, int argc, char **argv, char **why)
 {
     bool mounts = options->task == TASK_MOUNT;
-    int wanted = mounts ? 2 : options->task == TASK_LIST ? 1 : 0;
+    bool looks = options->task == TASK_STATUS || options->task == TASK_MAP;
+    int wanted = mounts ? 2 : looks || options->task == TASK_LIST ? 1 : 0;
 
     if (options->task == TASK_HELP || options->task == TASK_VERSION)
         return true;
@@ -131,8 +132,15 @@ parse_operands(struct options *options, int argc, char **argv, char **why)
     if (wanted == 0)
         return true;
     if (optind >= argc)
-        return option_refuse(why, mounts ? "SOURCE and MOUNTPOINT are missing"
-                                         : "SOURCE is missing");
+        return option_refuse(why, mounts  ? "SOURCE and MOUNTPOINT are missing"
+                                  : looks ? "the path of what to look at is missing"
+                                          : "SOURCE is missing");
+    if (looks && options->command != NULL)
+        return option_refuse(why, "a path is needed, no command in [ ]");
+    if (looks) {
+        options->argument = argv[optind];
+        return true;
+    }
     if (options->command == NULL)
         options->uri = argv[optind];
     else if (strcmp(argv[optind], "[") != 0)
@@ -376,6 +384,7 @@ options_help(FILE *out)
     fputs(
         "Usage: nbdmount [OPTIONS] SOURCE MOUNTPOINT\n"
         "       nbdmount --list [OPTIONS] SOURCE\n"
+        "       nbdmount --status MOUNTPOINT\n"
         "       mount -t nbd [-o OPTIONS] SOURCE MOUNTPOINT\n"
         "\n"
         "Shows what an NBD server exports as a sparse file: in MOUNTPOINT if that is "

@@ -45,7 +45,7 @@ unsigned pool_losses(const struct pool *pool);
 unsigned pool_connections(const struct pool *pool);
 
 /* How one of the connections goes; false if there is none of that number.  Adds its
- * traffic to *sum. */
+ * traffic to *sum, unless that is NULL. */
 bool pool_look(const struct pool *pool, unsigned index, struct conn_report *report,
                struct traffic_sum *sum);
 

@@ -10,6 +10,7 @@
 #include "session.h"
 #include "all.h"
 #include "file.h"
+#include "killpriv.h"
 #include "log.h"
 #include "mountinfo.h"
 #include "refresh.h"
@@ -199,6 +200,7 @@ session_mount(struct session *session, const char *path)
         return -EIO;
     }
     session->mounted = true;
+    killpriv_promise(session->fuse);
     refresh_start(session->fuse);
     return 0;
 }

@@ -10,6 +10,7 @@ sparse_look(struct sparse *sparse, struct sparse_report *report)
     sparse_forget_if_old(sparse);
     *report = (struct sparse_report){
         .can_ask = sparse->can_ask,
+        .size = extent_map_size(sparse->map),
         .data = extent_map_data(sparse->map),
         .holes = extent_map_holes(sparse->map),
         .extents = extent_map_count(sparse->map),
@@ -25,12 +26,12 @@ sparse_blocks(struct sparse *sparse, bool *exact)
 
     sparse_look(sparse, &known);
     uint64_t blocks = known.data / 512 + (known.data % 512 != 0);
-    *exact = known.data + known.holes == sparse->size;
+    *exact = known.data + known.holes == known.size;
     if (*exact)
         return blocks;
     /* less than the size, or nobody asks where the holes are; and not 0, which means
      * that the file is one hole */
-    uint64_t most = (sparse->size - 1) / 512;
+    uint64_t most = (known.size - 1) / 512;
     if (blocks > most)
         blocks = most;
     return blocks > 0 ? blocks : 1;

@@ -58,6 +58,7 @@ void sparse_learn(struct sparse *sparse, uint64_t off);
 /* What is known. */
 struct sparse_report {
     bool can_ask;   /* the server tells where holes are */
+    uint64_t size;  /* of all */
     uint64_t data;  /* bytes */
     uint64_t holes; /* what is neither is not known yet */
     size_t extents;

@@ -41,6 +41,10 @@ tab [ nbdkit file fol
 is "a server's file" "$offered" "folder"
 tab [ nbdkit file x ] fol
 is "a mountpoint after a command" "$offered" "folder"
+tab --status fol
+is "a mountpoint after --status" "$offered" "folder"
+tab --status --json fol
+is "and after --json" "$offered" "folder"
 tab nbd : //host fol
 is "a mountpoint after a URI" "$offered" "folder"
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* status.c - see status.h: the look */
+
+#include "status.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+const char *const status_kinds[TRAFFIC_KINDS] = {
+    [COMMAND_READ] = "read", [COMMAND_WRITE] = "write", [COMMAND_FLUSH] = "flush",
+    [COMMAND_TRIM] = "trim", [COMMAND_ZERO] = "zero",   [COMMAND_STATUS] = "extents",
+};
+
+const char *const status_states[] = {
+    [CONN_CONNECTING] = "connecting",
+    [CONN_WAITING] = "waiting",
+    [CONN_LIVE] = "live",
+};
+
+static int64_t begun, begun_ms; /* set once, before there are threads that look */
+
+void
+status_begin(void)
+{
+    begun = time(NULL);
+    begun_ms = conn_clock_ms();
+}
+
+int64_t
+status_since(void)
+{
+    return begun;
+}
+
+double
+status_uptime_s(void)
+{
+    return (double)(conn_clock_ms() - begun_ms) / 1000;
+}
+
+struct status *
+status_take(struct export *export)
+{
+    unsigned n = pool_connections(export->pool);
+    struct status *status =
+        calloc(1, sizeof *status + n * sizeof status->connection[0]);
+
+    if (status == NULL)
+        return NULL;
+    status->now_ms = conn_clock_ms();
+    status->requests = atomic_load(&export->requests);
+    status->waiting = pool_waiting(export->pool);
+    sparse_look(export->sparse, &status->sparse);
+    prefetch_look(export->prefetch, &status->prefetch);
+    if (export->replay != NULL)
+        replay_look(export->replay, &status->replay);
+    status->dirty = export_dirty(export);
+    status->flush_error = atomic_load(&export->flush_error);
+    while (status->n_connections < n) {
+        struct conn_report *report = &status->connection[status->n_connections];
+        if (!pool_look(export->pool, status->n_connections, report, &status->traffic))
+            break;
+        status->n_connections++;
+        status->live += report->state == CONN_LIVE;
+        status->in_flight += report->in_flight;
+        status->losses += report->losses;
+        status->sent += report->sent;
+        status->received += report->received;
+    }
+    return status;
+}
