@@ -77,11 +77,12 @@ wrong_in_src() { # FOLDER LIB-FOLDER
             esac
         done < <(includes_of "$file")
     done
-    ! grep -lE '<(pthread|libnbd|fuse.*|unistd|poll)\.h>' "$1"/extent-map*.[ch]
+    ! grep -slE '<(pthread|libnbd|fuse.*|unistd|poll)\.h>' "$1"/extent-map*.[ch] \
+        "$1"/replay-{format,decode,read}.[ch]
 }
 
 is "lib/ includes downwards only" "$(wrong_in_lib "$abs_top_srcdir/lib")" ""
-is "src/ sees of lib/ only <libnbd.h>, and its extent map sees nothing" \
+is "src/ sees of lib/ only <libnbd.h>, and its extent map and log format see nothing" \
     "$(wrong_in_src "$abs_top_srcdir/src" "$abs_top_srcdir/lib")" ""
 
 # The checks themselves find what is wrong.
@@ -102,9 +103,11 @@ wire-decode.c includes proto.h"
 echo '#include "handle.h"' >"$bad/src/conn.c"
 touch "$bad/lib/handle.h" "$bad/src/conn.h"
 echo '#include <pthread.h>' >"$bad/src/extent-map.c"
+echo '#include <unistd.h>' >"$bad/src/replay-read.c"
 touch "$bad/src/extent-map.h"
-is "a private header of lib/ in src/ and a lock in the extent map are found" \
+is "a private header of lib/ in src/, a lock in the extent map and files in a format are found" \
     "$(wrong_in_src "$bad/src" "$bad/lib")" "conn.c includes handle.h
-$bad/src/extent-map.c"
+$bad/src/extent-map.c
+$bad/src/replay-read.c"
 
 done_testing

@@ -2,7 +2,7 @@
 # corpus.sh - runs each fuzz target over its corpus: what once broke stays whole
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 
-for target in proto uri extent-map client fuse; do
+for target in proto uri extent-map client replay-log fuse; do
     if [ "$target" = fuse ] && ! [ -x "$abs_top_builddir/tests/fuzz/fuzz-fuse" ]; then
         skip "fuzz-fuse" "libfuse before 3.14 cannot take requests from a program"
         continue

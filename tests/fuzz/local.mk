@@ -3,8 +3,9 @@
 # Each target is one file fuzz-NAME.c with LLVMFuzzerTestOneInput, and a folder
 # corpus-NAME.  With --enable-fuzzers libFuzzer drives it; otherwise replay.c does, and
 # "make check" runs the corpus through it.
-fuzz_names = proto uri extent-map client
-fuzz_programs = %D%/fuzz-proto %D%/fuzz-uri %D%/fuzz-extent-map %D%/fuzz-client
+fuzz_names = proto uri extent-map client replay-log
+fuzz_programs = %D%/fuzz-proto %D%/fuzz-uri %D%/fuzz-extent-map %D%/fuzz-client \
+	%D%/fuzz-replay-log
 check_PROGRAMS += $(fuzz_programs) %D%/record-client
 if FUSE_CUSTOM_IO
 fuzz_names += fuse
@@ -30,12 +31,15 @@ endif
 %C%_fuzz_fuse_SOURCES = %D%/fuzz-fuse.c %D%/fuse-server.c %D%/fuse-server.h $(fuzz_main)
 %C%_fuzz_fuse_LDFLAGS = $(FUZZ_LDFLAGS)
 %C%_fuzz_fuse_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
+%C%_fuzz_replay_log_SOURCES = %D%/fuzz-replay-log.c $(fuzz_main)
+%C%_fuzz_replay_log_LDFLAGS = $(FUZZ_LDFLAGS)
+%C%_fuzz_replay_log_LDADD = $(src_all)
 %C%_record_client_SOURCES = %D%/record-client.c %D%/client-run.c %D%/client-run.h
 
 TESTS += %D%/corpus.sh
 EXTRA_DIST += %D%/replay.c %D%/corpus.sh %D%/record-client.sh %D%/README.md \
 	%D%/corpus-proto %D%/corpus-uri %D%/corpus-extent-map %D%/corpus-client \
-	%D%/corpus-fuse
+	%D%/corpus-fuse %D%/corpus-replay-log
 
 # make fuzz FUZZ_SECONDS=600 [FUZZ_TARGETS="proto uri"]: what it finds is left in the
 # build folder.
