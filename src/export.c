@@ -2,6 +2,7 @@
 /* export.c - see export.h */
 
 #include "export.h"
+#include "export-log.h"
 #include "log.h"
 
 #include <errno.h>
@@ -313,6 +314,8 @@ export_close(struct export *export, int64_t deadline_ms, int hurry)
         result = -EIO;
     }
     uint64_t dirty = export_dirty(export);
+    struct flush_mark mark;
+    export_mark(export, &mark);
     if (dirty > 0 && export->info.can_flush) {
         int error =
             result != 0 ? ETIMEDOUT : flush_at_end(export, deadline_ms, hurry, &flush);
@@ -324,10 +327,15 @@ export_close(struct export *export, int64_t deadline_ms, int hurry)
             result = -EIO;
         }
     }
-    if (result != 0)
-        deadline_ms = conn_clock_ms();     /* waiting longer would not help */
+    if (result == 0)
+        export_flushed(export, &mark);
+    else
+        deadline_ms = conn_clock_ms(); /* waiting longer would not help */
+    export_log_stop(export);
     pool_close(export->pool, deadline_ms); /* all commands are answered after this */
     close(flush.done);
+    export_log_end(export, result == 0 && (export->replay == NULL ||
+                                           replay_is_empty(export->replay)));
     export_free(export);
     return result;
 }

@@ -31,9 +31,10 @@ struct export
     atomic_int flush_error;   /* for the next fsync to tell */
     struct replay *replay;    /* NULL: changes are not remembered */
     struct own_flush *own_flush;
-    atomic_uint requests; /* not yet answered */
-    atomic_bool draining; /* export_close waits for them */
-    int idle;             /* eventfd: written when requests becomes 0 then */
+    struct export_log *log; /* NULL: they are not in a file (export-log.h) */
+    atomic_uint requests;   /* not yet answered */
+    atomic_bool draining;   /* export_close waits for them */
+    int idle;               /* eventfd: written when requests becomes 0 then */
 };
 
 /* Waits until the first connection works.  NULL: *why says why not, for the caller to

@@ -60,7 +60,6 @@ remember(struct change *change, enum command_kind kind, uint64_t off, uint64_t l
         .release = on_release,
     };
     atomic_fetch_add(&change->refs, 1);
-    replay_add(replay, &remembered->entry);
 }
 
 static void
@@ -96,6 +95,44 @@ change_end(struct request *request)
     export_request_ends(export);
 }
 
+/* The server has answered all of it; or the log has it.  The later of the two ends it.
+ */
+static void
+finish(struct change *change)
+{
+    if (atomic_fetch_sub(&change->pending, 1) == 1)
+        change_end(&change->request);
+}
+
+static void
+on_logged(struct replay_group *group, int error)
+{
+    struct change *change =
+        (struct change *)((char *)group - offsetof(struct change, logged));
+    int none = 0;
+
+    if (error != 0)
+        atomic_compare_exchange_strong(&change->request.error, &none, error);
+    finish(change);
+}
+
+/* Before it is sent. */
+static void
+add_to_replay(struct change *change)
+{
+    struct replay *replay = change->request.export->replay;
+    struct replay_entry *entries[3];
+
+    if (change->n_remembered == 0)
+        return;
+    for (unsigned i = 0; i < change->n_remembered; i++)
+        entries[i] = &change->remembered[i].entry;
+    if (replay_has_log(replay))
+        atomic_fetch_add(&change->pending, 1);
+    change->logged.logged = on_logged;
+    replay_add(replay, entries, change->n_remembered, &change->logged);
+}
+
 /* Sends some of the middle; called again when they have come back. */
 static void
 send_middle(struct request *request)
@@ -108,7 +145,7 @@ send_middle(struct request *request)
         most = sizeof zeros;
 
     if (atomic_load(&request->error) != 0 || change->middle == change->mid_end) {
-        change_end(request);
+        finish(change);
         return;
     }
     request_step(request, send_middle);
@@ -173,7 +210,7 @@ write_edges(struct request *request)
     struct change *change = (struct change *)request;
 
     if (atomic_load(&request->error) != 0) {
-        change_end(request);
+        finish(change);
         return;
     }
     for (unsigned i = 0; i < change->n_edges; i++) {
@@ -184,6 +221,7 @@ write_edges(struct request *request)
     remember(change, change->kind, change->middle, change->mid_end - change->middle,
              change->data != NULL ? change->data + (change->middle - change->off)
                                   : NULL);
+    add_to_replay(change);
     send_edges(request, COMMAND_WRITE, send_middle);
 }
 
@@ -211,7 +249,7 @@ on_room(struct replay_wait *room, int error)
     }
     room->bytes = 0; /* it was not taken */
     atomic_store(&change->request.error, error);
-    change_end(&change->request);
+    finish(change);
 }
 
 void
@@ -219,6 +257,7 @@ change_send(struct change *change)
 {
     struct replay *replay = change->request.export->replay;
 
+    atomic_init(&change->pending, 1);
     if (replay == NULL) {
         change_go(change);
         return;

@@ -30,8 +30,10 @@ struct change {
     struct replay_wait room; /* for them */
     struct remembered remembered[3];
     unsigned n_remembered;
-    struct ordered ordered; /* the blocks that it touches */
-    enum command_kind kind; /* COMMAND_WRITE, COMMAND_ZERO or COMMAND_TRIM */
+    struct replay_group logged; /* the same, for the log in a file */
+    atomic_uint pending;        /* what has to be done before the answer: see finish */
+    struct ordered ordered;     /* the blocks that it touches */
+    enum command_kind kind;     /* COMMAND_WRITE, COMMAND_ZERO or COMMAND_TRIM */
     uint32_t flags;
     uint64_t off, end;        /* what is changed */
     uint64_t middle, mid_end; /* whole blocks; middle moves on as they are sent */

@@ -10,6 +10,7 @@
 #include "all.h"
 #include "choose.h"
 #include "daemon.h"
+#include "export-log.h"
 #include "export.h"
 #include "handover.h"
 #include "log.h"
@@ -51,6 +52,7 @@ struct program {
     struct server *server;
     struct source source;
     struct nbd_handle *first; /* for the first connection: source.negotiated */
+    struct replay_log *log;   /* until the export has it */
 };
 
 static void
@@ -159,6 +161,53 @@ connect_to_server(struct program *program)
     return program->server == NULL || server_watch(program->server) == 0;
 }
 
+/* Before the server is asked for anything. */
+static bool
+open_log(struct program *program)
+{
+    const char *path = program->options.wait.replay_file;
+    char *why = NULL;
+
+    if (path == NULL)
+        return true;
+    program->log = replay_log_open(path, &why);
+    if (program->log == NULL)
+        say("", why);
+    return program->log != NULL;
+}
+
+/* The words of a command, as one text that the caller frees. */
+static char *
+join(char **words)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+
+    for (size_t i = 0; out != NULL && words[i] != NULL; i++)
+        fprintf(out, "%s%s", i > 0 ? " " : "", words[i]);
+    return out != NULL && fclose(out) == 0 ? text : NULL;
+}
+
+/* What an earlier mount has left in the log goes to the server. */
+static bool
+use_log(struct program *program)
+{
+    struct replay_log *log = program->log;
+    char *why = NULL;
+
+    if (log == NULL)
+        return true;
+    program->log = NULL;
+    char *text = program->options.uri != NULL ? strdup(program->source_text)
+                                              : join(program->options.command);
+    bool fine = export_use_log(program->fs.export, log, text != NULL ? text : "", &why);
+    if (!fine)
+        say("", why);
+    free(text);
+    return fine;
+}
+
 /* From a server that answers to the end of the mount. */
 static int
 serve(struct program *program)
@@ -191,7 +240,7 @@ run(struct program *program)
                                                ? service_reload
                                                : NULL) != 0)
         log_error("signals cannot be caught");
-    else if (connect_to_server(program))
+    else if (open_log(program) && connect_to_server(program) && use_log(program))
         status = serve(program);
     if (program->fs.export != NULL &&
         export_close(program->fs.export, conn_clock_ms() + CLOSE_MS, daemon_hurry()) !=
@@ -200,6 +249,7 @@ run(struct program *program)
     if (program->fs.all != NULL &&
         all_close(program->fs.all, conn_clock_ms() + CLOSE_MS, daemon_hurry()) != 0)
         status = EXIT_FAILURE;
+    replay_log_close(program->log, false); /* nobody has come to use it */
     session_unmount(program->session);
     server_end(program->server);
     return status;

@@ -122,6 +122,10 @@ const struct option_row option_rows[] = {
      "remember that much until the server has flushed it,\n"
      "and send it again if it forgets (default 64M)",
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_replay},
+    {"replay-file", 0, false, "FILE",
+     "remember it there too, so that nothing answered is lost\n"
+     "if nbdmount is killed",
+     OPTIONS_SERVER, OPTION_TEXT, AT(wait.replay_file)},
 
     {"tls", 0, false, "WHEN",
      "require (default for nbds:// and if a tls option is\n"

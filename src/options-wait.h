@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* options-wait.h - the options that say how long to wait for a server, and how much to
- * remember for it: retry, timeout, replay */
+ * remember for it: retry, timeout, replay, replay-file */
 
 #ifndef NBDMOUNT_OPTIONS_WAIT_H
 #define NBDMOUNT_OPTIONS_WAIT_H
@@ -12,7 +12,8 @@
 struct wait_options {
     int64_t retry_ms; /* INT64_MAX: forever */
     int64_t timeout_ms;
-    size_t replay; /* bytes */
+    size_t replay;           /* bytes */
+    const char *replay_file; /* a path, or NULL */
 };
 
 extern const struct wait_options wait_options_default;

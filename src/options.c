@@ -294,6 +294,11 @@ check(struct options *options, char **why)
     if (tls->certificates != NULL && tls->psk_file != NULL)
         return option_refuse(why,
                              "tls-certificates and tls-psk-file exclude each other");
+    if (options->wait.replay_file != NULL && options->wait.replay == 0)
+        return option_refuse(why, "replay-file contradicts replay=0");
+    if (options->wait.replay_file != NULL && options->exports == EXPORTS_ALL)
+        return option_refuse(why,
+                             "replay-file is for one export, and all shows several");
     /* Who gives keys does not want to go on without. */
     if (tls->mode == TLS_UNSET && any)
         tls->mode = TLS_REQUIRE;

@@ -100,6 +100,18 @@ try_to_recover(struct pool *pool)
         replay_send(pool->replay, conn, &pool->info, on_replayed, pool);
 }
 
+void
+pool_replay(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    unsigned n = atomic_load(&pool->n);
+    pool->recovering = true;
+    for (unsigned i = 0; i < n; i++)
+        conn_set_live(pool->member[i].conn, false);
+    pthread_mutex_unlock(&pool->lock);
+    try_to_recover(pool);
+}
+
 int64_t
 pool_connecting(void *owner, unsigned index)
 {

@@ -34,6 +34,10 @@ struct pool *pool_open(const struct source *source, unsigned connections,
 void pool_begin(struct pool *pool, const struct pool_events *events, void *owner,
                 struct replay *replay);
 
+/* Before the first command: sends what is in replay already, and nothing before that is
+ * done; replayed is told. */
+void pool_replay(struct pool *pool);
+
 /* Never fails and never waits for the network: see struct command. */
 void pool_submit(struct pool *pool, struct command *cmd);
 

@@ -4,50 +4,13 @@
  * A list in the order in which changes were first sent.  Those that overlap are never
  * under way together (ordering.h), so that for them it is the order of their ends too.
  * What was sent and not answered is in it: sending that twice does no harm.
- *
- * The lock is held while entries are sent, but for nothing that waits.
  */
 
 #include "replay.h"
+#include "replay-own.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-
-#define SLOTS    16                  /* commands in flight */
-#define ZERO_MAX (UINT64_C(1) << 30) /* bytes in one WRITE_ZEROES or TRIM */
-
-static uint8_t zeros[1 << 20]; /* never written */
-
-struct slot {
-    struct command cmd;
-    struct replay_entry *entry; /* NULL: free */
-};
-
-struct replay {
-    pthread_mutex_t lock; /* guards all below; over a connection's */
-    struct replay_entry *first, *last;
-    uint64_t ends; /* entries that have ended */
-    size_t limit;
-    size_t bytes; /* taken */
-    struct replay_wait *waiting, **waiting_tail;
-    size_t unflushed; /* entries in the list that have ended */
-    bool flushing;    /* want_flush was called */
-    void (*want_flush)(void *owner);
-    void *owner;
-
-    /* while entries are sent */
-    struct replay_entry *cursor; /* NULL: all were */
-    struct replay_entry *stop;   /* the last one to be sent */
-    uint64_t done;               /* bytes of cursor */
-    struct conn *conn;
-    uint32_t maximum;
-    unsigned in_flight;
-    int error;
-    void (*sent)(void *owner, int error);
-    void *sent_owner;
-    struct slot slot[SLOTS];
-};
 
 struct replay *
 replay_new(size_t limit, void (*want_flush)(void *owner), void *owner)
@@ -58,6 +21,7 @@ replay_new(size_t limit, void (*want_flush)(void *owner), void *owner)
         return NULL;
     pthread_mutex_init(&replay->lock, NULL);
     replay->limit = limit;
+    replay->seq = 1;
     replay->waiting_tail = &replay->waiting;
     replay->want_flush = want_flush;
     replay->owner = owner;
@@ -120,8 +84,10 @@ start_all(struct replay_wait *list, int error)
 static bool
 must_flush(struct replay *replay)
 {
-    if (replay->flushing || replay->unflushed == 0 ||
-        (replay->bytes <= replay->limit / 2 && replay->waiting == NULL))
+    bool full = replay->bytes > replay->limit / 2 || replay->waiting != NULL ||
+                (replay->log != NULL && replay_log_wants_room(replay->log));
+
+    if (replay->flushing || replay->unflushed == 0 || !full)
         return false;
     replay->flushing = true;
     return true;
@@ -165,6 +131,8 @@ replay_flushed(struct replay *replay, int error)
         replay->waiting_tail = &replay->waiting;
     }
     bool flush = error == 0 && must_flush(replay);
+    if (error != 0 && replay->log != NULL)
+        replay_log_give_up(replay->log, error);
     pthread_mutex_unlock(&replay->lock);
     start_all(failed, error);
     if (flush)
@@ -187,21 +155,111 @@ replay_look(struct replay *replay, struct replay_report *report)
 
 /* ---- the list */
 
-void
-replay_add(struct replay *replay, struct replay_entry *entry)
+/* Under the lock. */
+static void
+append(struct replay *replay, struct replay_entry *entry)
 {
+    entry->seq = replay->seq++;
     entry->ended = 0;
     entry->in_use = 0;
     entry->gone = false;
     entry->next = NULL;
-    pthread_mutex_lock(&replay->lock);
     entry->prev = replay->last;
     if (replay->last != NULL)
         replay->last->next = entry;
     else
         replay->first = entry;
     replay->last = entry;
+}
+
+void
+replay_use_log(struct replay *replay, struct replay_log *log)
+{
+    replay->log = log;
+}
+
+bool
+replay_has_log(const struct replay *replay)
+{
+    return replay->log != NULL;
+}
+
+uint64_t
+replay_next_seq(const struct replay *replay)
+{
+    return replay->seq;
+}
+
+void
+replay_put(struct replay *replay, struct replay_entry *entry)
+{
+    pthread_mutex_lock(&replay->lock);
+    append(replay, entry);
+    entry->ended = ++replay->ends;
+    replay->unflushed++;
     pthread_mutex_unlock(&replay->lock);
+}
+
+void
+replay_want_room(void *user_data)
+{
+    struct replay *replay = user_data;
+
+    pthread_mutex_lock(&replay->lock);
+    bool flush = must_flush(replay);
+    pthread_mutex_unlock(&replay->lock);
+    if (flush)
+        replay->want_flush(replay->owner);
+}
+
+/* Under the lock: what is not in the list any more is not needed in the log. */
+static void
+tell_log(struct replay *replay)
+{
+    if (replay->log != NULL)
+        replay_log_set_low(replay->log,
+                           replay->first != NULL ? replay->first->seq : replay->seq);
+}
+
+static enum replay_kind
+kind_in_log(const struct replay_entry *entry)
+{
+    switch (entry->kind) {
+    case COMMAND_WRITE:
+        return entry->data != NULL ? REPLAY_WRITE : REPLAY_ZEROS;
+    case COMMAND_ZERO:
+        return REPLAY_ZERO;
+    case COMMAND_TRIM:
+        return REPLAY_TRIM;
+    default:
+        abort();
+    }
+}
+
+void
+replay_add(struct replay *replay, struct replay_entry **entries, unsigned n,
+           struct replay_group *group)
+{
+    bool refused = false;
+
+    pthread_mutex_lock(&replay->lock);
+    for (unsigned i = 0; i < n; i++) {
+        append(replay, entries[i]);
+        group->record[i] = (struct replay_record){
+            .kind = kind_in_log(entries[i]),
+            .flags = entries[i]->flags,
+            .off = entries[i]->off,
+            .len = entries[i]->len,
+            .data = entries[i]->data,
+            .seq = entries[i]->seq,
+        };
+    }
+    group->n = n;
+    if (replay->log != NULL) /* in order, so under the lock */
+        refused = !replay_log_append(replay->log, group);
+    pthread_mutex_unlock(&replay->lock);
+    if (refused)
+        group->logged(group, ESHUTDOWN);
 }
 
 /* Under the lock.  True: it is to be released. */
@@ -240,6 +298,9 @@ replay_end(struct replay *replay, struct replay_entry *entry, bool done)
         flush = must_flush(replay);
     } else {
         release = take_out(replay, entry);
+        if (replay->log != NULL)
+            replay_log_void(replay->log, entry->seq);
+        tell_log(replay);
     }
     pthread_mutex_unlock(&replay->lock);
     if (release)
@@ -270,6 +331,7 @@ replay_cut(struct replay *replay, uint64_t mark)
         entry->free_next = released;
         released = entry;
     }
+    tell_log(replay);
     pthread_mutex_unlock(&replay->lock);
     release_all(released);
 }
@@ -281,111 +343,4 @@ replay_is_empty(struct replay *replay)
     bool empty = replay->first == NULL;
     pthread_mutex_unlock(&replay->lock);
     return empty;
-}
-
-/* ---- sending it again */
-
-static bool
-overlaps_one_in_flight(const struct replay *replay, uint64_t off, uint64_t len)
-{
-    for (unsigned i = 0; i < SLOTS; i++) {
-        const struct slot *slot = &replay->slot[i];
-        if (slot->entry != NULL && off < slot->cmd.off + slot->cmd.len &&
-            slot->cmd.off < off + len)
-            return true;
-    }
-    return false;
-}
-
-static void on_sent(struct command *cmd, int error);
-
-/* Under the lock: the next piece.  False: it must wait, or there is none. */
-static bool
-send_one(struct replay *replay)
-{
-    struct replay_entry *entry = replay->cursor;
-    struct slot *slot = NULL;
-
-    if (entry == NULL || replay->error == ENOTCONN)
-        return false;
-    for (unsigned i = 0; i < SLOTS && slot == NULL; i++)
-        if (replay->slot[i].entry == NULL)
-            slot = &replay->slot[i];
-    uint64_t most = entry->kind == COMMAND_WRITE ? replay->maximum : ZERO_MAX;
-    uint64_t off = entry->off + replay->done, len = entry->len - replay->done;
-    if (entry->kind == COMMAND_WRITE && entry->data == NULL && most > sizeof zeros)
-        most = sizeof zeros;
-    if (len > most)
-        len = most;
-    if (slot == NULL || overlaps_one_in_flight(replay, off, len))
-        return false;
-    slot->cmd = (struct command){
-        .kind = entry->kind,
-        .flags = entry->flags,
-        .off = off,
-        .len = len,
-        .buf = entry->data != NULL ? entry->data + replay->done : zeros,
-        .owner = replay,
-        .done = on_sent,
-        .ahead = true,
-    };
-    slot->entry = entry;
-    entry->in_use++;
-    replay->in_flight++;
-    replay->done += len;
-    if (replay->done == entry->len) {
-        replay->cursor = entry == replay->stop ? NULL : entry->next;
-        replay->done = 0;
-    }
-    conn_submit(replay->conn, &slot->cmd); /* done is never called in it */
-    return true;
-}
-
-/* Under the lock, which it gives up. */
-static void
-go_on(struct replay *replay)
-{
-    while (send_one(replay))
-        ;
-    bool ended = replay->in_flight == 0;
-    int error = replay->error;
-    if (ended)
-        replay->cursor = NULL;
-    pthread_mutex_unlock(&replay->lock);
-    if (ended)
-        replay->sent(replay->sent_owner, error);
-}
-
-static void
-on_sent(struct command *cmd, int error)
-{
-    struct replay *replay = cmd->owner;
-    struct slot *slot = (struct slot *)cmd; /* its first member */
-
-    pthread_mutex_lock(&replay->lock);
-    struct replay_entry *entry = slot->entry;
-    bool release = --entry->in_use == 0 && entry->gone;
-    slot->entry = NULL;
-    replay->in_flight--;
-    if (replay->error == 0 || error == ENOTCONN)
-        replay->error = error;
-    go_on(replay);
-    if (release)
-        entry->release(entry);
-}
-
-void
-replay_send(struct replay *replay, struct conn *conn, const struct conn_info *info,
-            void (*ended)(void *owner, int error), void *owner)
-{
-    pthread_mutex_lock(&replay->lock);
-    replay->conn = conn;
-    replay->maximum = info->maximum;
-    replay->cursor = replay->first;
-    replay->stop = replay->last;
-    replay->done = 0;
-    replay->error = 0;
-    replay->sent = ended;
-    replay->sent_owner = owner;
-    go_on(replay);
 }

@@ -10,6 +10,7 @@
 #define NBDMOUNT_REPLAY_H
 
 #include "conn.h"
+#include "replay-log.h"
 
 struct replay;
 
@@ -25,6 +26,7 @@ struct replay_entry {
     /* replay's own, under its lock */
     struct replay_entry *prev, *next;
     struct replay_entry *free_next;
+    uint64_t seq;   /* rises with each that is added */
     uint64_t ended; /* the how manieth to end; 0: not yet */
     unsigned in_use;
     bool gone;
@@ -48,8 +50,22 @@ void replay_free(struct replay *replay);
 void replay_take(struct replay *replay, struct replay_wait *wait);
 void replay_give_back(struct replay *replay, size_t bytes);
 
-/* entry is about to be sent. */
-void replay_add(struct replay *replay, struct replay_entry *entry);
+/* What an earlier process has left: answered, and not flushed. */
+void replay_put(struct replay *replay, struct replay_entry *entry);
+
+/* From now on what is added goes to a log too; begun with replay_next_seq.  It outlives
+ * what is sent, and may be stopped before. */
+void replay_use_log(struct replay *replay, struct replay_log *log);
+bool replay_has_log(const struct replay *replay);
+uint64_t replay_next_seq(const struct replay *replay);
+
+/* The log is running out of room: for replay_log_begin. */
+void replay_want_room(void *replay);
+
+/* These are about to be sent, at most 3.  With a log group->logged is called when they
+ * are in it; both have to stay until then, and the data unchanged. */
+void replay_add(struct replay *replay, struct replay_entry **entries, unsigned n,
+                struct replay_group *group);
 
 /* It was answered.  Not done: it is forgotten; release is called, now or later. */
 void replay_end(struct replay *replay, struct replay_entry *entry, bool done);

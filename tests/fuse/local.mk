@@ -24,6 +24,7 @@ fuse_tests = \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh \
 	%D%/test-reconnect.sh \
+	%D%/test-replay-file.sh \
 	%D%/test-garbage.sh
 TESTS += $(fuse_tests)
 EXTRA_DIST += $(fuse_tests)

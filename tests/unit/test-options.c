@@ -223,6 +223,19 @@ test_refused(void)
     ok(PARSE("--version") && options.task == TASK_VERSION, "nor does --version");
 }
 
+static void
+test_replay_file(void)
+{
+    ok(PARSE("nbd://host/", "mnt") && options.wait.replay_file == NULL,
+       "no log in a file by default");
+    ok(PARSE("nbd://host/", "mnt", "-o", "replay-file=/var/x.log"), "one is taken");
+    is_str(options.wait.replay_file, "/var/x.log", "with its path");
+    ok(!PARSE("nbd://host/", "mnt", "-o", "replay-file=x,replay=0"),
+       "with nothing to remember it is refused");
+    ok(!PARSE("nbd://host/", "mnt", "-o", "replay-file=x,all"),
+       "for all exports of a server too");
+}
+
 int
 main(void)
 {
@@ -234,6 +247,7 @@ main(void)
     test_helper();
     test_uri_text();
     test_refused();
+    test_replay_file();
     options_clear(&options);
     free(why);
     done_testing();
