@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* workers.c - programs at work on a mounted export, checked byte by byte
  *
- *     workers FILE DURABLE SEED THREADS STOP
+ *     workers FILE DURABLE SEED THREADS STOP [reopen]
  *
  * Each thread owns a part of FILE and does to it at random what programs do: writes of
  * all sizes, aligned or not, reads, fsync, holes; some of it with O_DIRECT.
  * It knows what every byte must be.  After each fsync DURABLE, the file in which the
  * server keeps what it has flushed, must have all of it.  Ends when STOP exists, and
- * prints what it did.  Status 1: a byte was wrong, or an operation failed.
+ * prints what it did, and before that when it begins.  Status 1: a byte was wrong, or
+ * an operation failed.
+ *
+ * With "reopen" operations may fail, for the mount is killed and made again.  Each
+ * thread then opens FILE again and compares all of its part: what was answered must be
+ * there, and of what was not each byte is the one before or the one after.
  */
 
 #include <errno.h>
@@ -27,6 +32,7 @@
 
 #define THREADS_MAX 64
 #define IO_MAX      (300 * 1024)
+#define REOPEN_MS   60000 /* how long the next mount may take to come */
 
 struct worker {
     pthread_t thread;
@@ -35,11 +41,14 @@ struct worker {
     uint8_t *model;
     uint8_t *buf; /* aligned */
     int fd, direct, durable;
-    unsigned long reads, writes, zeros, syncs;
+    uint64_t doubt_off, doubt_len; /* what was not answered */
+    uint8_t *doubt;                /* and what it would have written */
+    unsigned long reads, writes, zeros, syncs, reopens;
     uint64_t bytes;
 };
 
-static const char *stop;
+static const char *file, *stop;
+static bool may_reopen;
 static atomic_bool wrong;
 static _Atomic int64_t longest_ms;
 
@@ -90,6 +99,71 @@ compare(const struct worker *w, const uint8_t *got, uint64_t off, uint64_t len,
         }
 }
 
+static bool
+open_file(struct worker *w)
+{
+    w->fd = open(file, O_RDWR | O_CLOEXEC);
+    w->direct = open(file, O_RDWR | O_CLOEXEC | O_DIRECT);
+    return w->fd != -1 && w->direct != -1;
+}
+
+/* What may have been written and was not answered becomes what it is. */
+static void
+settle(struct worker *w, const uint8_t *got, uint64_t off, uint64_t len)
+{
+    for (uint64_t i = 0; i < len; i++) {
+        uint64_t at = off + i - w->doubt_off; /* large if it is before it */
+        if (at < w->doubt_len && got[i] == w->doubt[at])
+            w->model[off + i] = got[i];
+    }
+}
+
+/* The mount was made again?  What an fsync has settled stays as it is. */
+static bool
+look_again(struct worker *w)
+{
+    if (!open_file(w) || fsync(w->fd) == -1)
+        return false;
+    for (uint64_t off = 0; off < w->len; off += IO_MAX) {
+        uint64_t len = w->len - off < IO_MAX ? w->len - off : IO_MAX;
+        if (pread(w->fd, w->buf, len, (off_t)(w->from + off)) != (ssize_t)len)
+            return false;
+        settle(w, w->buf, off, len);
+        compare(w, w->buf, off, len, "answered before the mount was killed");
+    }
+    w->doubt_len = 0;
+    return true;
+}
+
+/* An operation failed, with len bytes from off not answered; they would have become
+ * what is in data, or zeros. */
+static void
+failed(struct worker *w, const char *what, uint64_t off, uint64_t len,
+       const uint8_t *data)
+{
+    int64_t until = now_ms() + REOPEN_MS;
+
+    if (!may_reopen) {
+        complain(w, what, off, len);
+        return;
+    }
+    w->doubt_off = off;
+    w->doubt_len = len;
+    if (data != NULL)
+        memcpy(w->doubt, data, len);
+    else
+        memset(w->doubt, 0, len);
+    w->reopens++;
+    do {
+        close(w->fd);
+        close(w->direct);
+        if (look_again(w))
+            return;
+        usleep(10000);
+    } while (now_ms() < until && !atomic_load(&wrong));
+    complain(w, "opening it again", 0, 0);
+}
+
 /* Where, and how much: now and then aligned. */
 static void
 choose(struct worker *w, bool aligned, uint64_t *off, uint64_t *len)
@@ -116,12 +190,13 @@ do_write(struct worker *w)
     uint64_t fill = next_random(w);
     for (uint64_t i = 0; i < len; i++)
         w->buf[i] = (uint8_t)(fill >> (i % 7 * 8)) ^ (uint8_t)(i >> 3);
-    if (pwrite(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off)) !=
-        (ssize_t)len) {
-        complain(w, "write", off, len);
+    ssize_t n = pwrite(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off));
+    uint64_t written = n > 0 ? (uint64_t)n : 0;
+    memcpy(w->model + off, w->buf, written);
+    if (written < len) {
+        failed(w, "write", off + written, len - written, w->buf + written);
         return;
     }
-    memcpy(w->model + off, w->buf, len);
     w->writes++;
     w->bytes += len;
 }
@@ -135,7 +210,7 @@ do_read(struct worker *w)
     choose(w, direct, &off, &len);
     if (pread(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off)) !=
         (ssize_t)len) {
-        complain(w, "read", off, len);
+        failed(w, "read", off, 0, NULL);
         return;
     }
     compare(w, w->buf, off, len, direct ? "read past the cache" : "read");
@@ -152,7 +227,7 @@ do_zero(struct worker *w)
     choose(w, next_random(w) % 2, &off, &len);
     if (fallocate(w->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)(w->from + off),
                   (off_t)len) == -1) {
-        complain(w, "fallocate", off, len);
+        failed(w, "fallocate", off, len, NULL);
         return;
     }
     memset(w->model + off, 0, len);
@@ -163,7 +238,7 @@ static void
 do_sync(struct worker *w)
 {
     if (fsync(w->fd) == -1) {
-        complain(w, "fsync", 0, 0);
+        failed(w, "fsync", 0, 0, NULL);
         return;
     }
     for (uint64_t off = 0; off < w->len; off += IO_MAX) {
@@ -188,7 +263,7 @@ work(void *user_data)
             do_write(w);
         else if (what < 85)
             do_read(w);
-        else if (what < 95)
+        else if (what < (may_reopen ? 99 : 95)) /* the more there is to lose */
             do_zero(w);
         else
             do_sync(w);
@@ -209,10 +284,9 @@ prepare(struct worker *w, char **argv, uint64_t seed, uint64_t from, uint64_t le
     w->len = len;
     w->model = calloc(1, len);
     w->buf = aligned_alloc(4096, IO_MAX + 8192);
-    w->fd = open(argv[1], O_RDWR | O_CLOEXEC);
-    w->direct = open(argv[1], O_RDWR | O_CLOEXEC | O_DIRECT);
+    w->doubt = malloc(IO_MAX + 8192);
     w->durable = open(argv[2], O_RDONLY | O_CLOEXEC);
-    return w->model != NULL && w->buf != NULL && w->fd != -1 && w->direct != -1 &&
+    return w->model != NULL && w->buf != NULL && w->doubt != NULL && open_file(w) &&
            w->durable != -1 && pread(w->fd, w->model, len, (off_t)from) == (ssize_t)len;
 }
 
@@ -222,15 +296,17 @@ main(int argc, char **argv)
     static struct worker workers[THREADS_MAX], sum;
     struct stat st;
 
-    if (argc != 6 || stat(argv[1], &st) == -1) {
-        fprintf(stderr, "usage: workers FILE DURABLE SEED THREADS STOP\n");
+    if (argc < 6 || argc > 7 || stat(argv[1], &st) == -1) {
+        fprintf(stderr, "usage: workers FILE DURABLE SEED THREADS STOP [reopen]\n");
         return 2;
     }
     unsigned long n = strtoul(argv[4], NULL, 10);
     uint64_t seed = strtoull(argv[3], NULL, 10);
     if (n < 1 || n > THREADS_MAX)
         return 2;
+    file = argv[1];
     stop = argv[5];
+    may_reopen = argc == 7;
     /* Parts are whole pages: two threads never share one in the cache. */
     uint64_t part = (uint64_t)st.st_size / n / 4096 * 4096;
     for (unsigned i = 0; i < n; i++)
@@ -238,6 +314,8 @@ main(int argc, char **argv)
             perror("workers");
             return 2;
         }
+    puts("at work");
+    fflush(stdout);
     for (unsigned i = 0; i < n; i++)
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
             return 2;
@@ -247,11 +325,12 @@ main(int argc, char **argv)
         sum.writes += workers[i].writes;
         sum.zeros += workers[i].zeros;
         sum.syncs += workers[i].syncs;
+        sum.reopens += workers[i].reopens;
         sum.bytes += workers[i].bytes;
     }
-    printf("%lu reads, %lu writes, %lu zeroes, %lu fsyncs, %llu MB; "
-           "the longest took %lld ms\n",
-           sum.reads, sum.writes, sum.zeros, sum.syncs,
+    printf("%lu reads, %lu writes, %lu zeroes, %lu fsyncs, %lu times opened again, "
+           "%llu MB; the longest took %lld ms\n",
+           sum.reads, sum.writes, sum.zeros, sum.syncs, sum.reopens,
            (unsigned long long)(sum.bytes / 1000000), (long long)longest_ms);
     return atomic_load(&wrong) ? 1 : 0;
 }
