@@ -42,8 +42,8 @@ static void
 install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
 {
     keep_alive(h);
-    conn->up_ms = conn_clock_ms();
-    conn->broken = false;
+    conn->up_ms = conn->busy_ms = conn_clock_ms();
+    conn->broken = conn->silent = false;
     atomic_store(&conn->renew, false);
     atomic_store(&conn->changed_ms, conn->up_ms);
     atomic_store(&conn->retire, false);
@@ -84,67 +84,109 @@ wait_before_next(struct conn *conn)
     }
 }
 
+/* What the next attempt is to reach.  Returns how long it may take. */
+static int
+take_aim(struct conn *conn)
+{
+    struct conn_aim aim = {.source = conn->source, .limit_ms = CONNECT_MS};
+
+    conn->events->connecting(conn->owner, conn->index, &aim);
+    if (aim.source != conn->source) {
+        pthread_rwlock_wrlock(&conn->lock); /* others may look */
+        conn->source = aim.source;
+        pthread_rwlock_unlock(&conn->lock);
+    }
+    conn->info.size = aim.size;
+    conn->info.read_only = aim.read_only;
+    conn->size_most = aim.size_most;
+    return aim.limit_ms;
+}
+
 /* Once, and again when the reason is another one: the server may be there again, and be
- * one that is not believed. */
+ * one that is not believed.  Of several servers each once. */
 static void
 tell_failure(struct conn *conn, const char *why)
 {
+    const struct source *source = conn->source;
+    unsigned bit = 1U << source->number;
+    bool several = source->next != NULL || source->number > 0;
     size_t room = sizeof conn->told_why - 1;
 
     if (atomic_load(&conn->stopping) ||
-        (conn->told_failure && strncmp(why, conn->told_why, room) == 0))
+        ((conn->told_failure & bit) &&
+         (several || strncmp(why, conn->told_why, room) == 0)))
         return;
-    log_warning("%s: no connection, trying on: %s", conn->source->text, why);
+    log_warning("%s: no connection, trying on: %s", source->text, why);
     snprintf(conn->told_why, sizeof conn->told_why, "%s", why);
-    conn->told_failure = true;
+    conn->told_failure |= bit;
 }
 
-/* One attempt.  False: it is worth another one, later. */
+static void
+tell_refusal(struct conn *conn, const char *why)
+{
+    unsigned bit = 1U << conn->source->number;
+
+    if (!(conn->told_refusal & bit))
+        log_error("%s: this is not what was mounted: %s", conn->source->text, why);
+    conn->told_refusal |= bit;
+}
+
+static void
+tell_success(struct conn *conn)
+{
+    unsigned bit = 1U << conn->source->number;
+
+    if (conn->was_lost == conn->source ||
+        ((conn->told_failure | conn->told_refusal) & bit))
+        log_info("%s: connected again", conn->source->text);
+    conn->was_lost = NULL;
+    conn->told_failure = conn->told_refusal = 0;
+}
+
+/* One attempt.  False: it is worth another one; *at_once, with another server. */
 static bool
-connect_once(struct conn *conn)
+connect_once(struct conn *conn, bool *at_once)
 {
     struct conn_info info;
     char *why = NULL;
     struct handshake_wait wait = {
-        .deadline_ms = conn_clock_ms() + CONNECT_MS,
+        .deadline_ms = conn_clock_ms() + take_aim(conn),
         .keep_trying = keep_trying,
         .user_data = conn,
     };
 
-    conn->info.size = conn->events->connecting(conn->owner, conn->index);
     struct nbd_handle *h = handshake(conn->source, &wait, &info, &why);
-    if (h != NULL && !handshake_same(&conn->info, &info, &why)) {
-        nbd_close(h);
-        h = NULL;
-        if (!conn->told_refusal)
-            log_error("%s: this is not what was mounted: %s", conn->source->text,
-                      why != NULL ? why : "out of memory");
-        conn->told_refusal = true;
-        conn->events->refused(conn->owner, conn->index);
-    } else if (h == NULL) {
-        tell_failure(conn, why != NULL ? why : "out of memory");
-    } else {
-        if (conn->was_lost || conn->told_failure || conn->told_refusal)
-            log_info("%s: connected again", conn->source->text);
-        conn->was_lost = conn->told_failure = conn->told_refusal = false;
+    bool refused =
+        h != NULL && !handshake_same(&conn->info, conn->size_most, &info, &why);
+    if (h != NULL && !refused) {
+        tell_success(conn);
         install(conn, h, &info);
         return true;
     }
-    if (why != NULL)
-        conn_note_failure(conn, why);
+    nbd_close(h);
+    const char *reason = why != NULL ? why : "out of memory";
+    if (refused)
+        tell_refusal(conn, reason);
+    else
+        tell_failure(conn, reason);
+    conn_note_failure(conn, reason);
     free(why);
+    *at_once = conn->events->failed(conn->owner, conn->index, refused);
     return false;
 }
 
 void
 conn_reconnect(struct conn *conn)
 {
+    bool at_once = false;
+
     if (conn_clock_ms() - conn->up_ms >= STABLE_MS)
         conn->delay_ms = 0;
     else if (conn->delay_ms > 0)
         wait_before_next(conn);
     else
         conn->delay_ms = RETRY_FIRST_MS; /* at once, for the first time */
-    while (!atomic_load(&conn->stopping) && !connect_once(conn))
-        wait_before_next(conn);
+    while (!atomic_load(&conn->stopping) && !connect_once(conn, &at_once))
+        if (!at_once)
+            wait_before_next(conn);
 }

@@ -109,7 +109,8 @@ look_at_late(struct conn *conn, int64_t now)
         if (cmd->look != NULL && now - cmd->since_ms >= CONN_LOOK_MS)
             cmd->look(cmd);
     }
-    conn->events->tick(conn->owner);
+    if (conn->events->tick(conn->owner))
+        conn->busy_ms = now;
     return fine;
 }
 
@@ -137,6 +138,16 @@ conn_answer_finished(struct conn *conn)
     }
 }
 
+/* What the kernel still has to send is thrown away: the commands will be sent again,
+ * and must not be done once more after that.  TCP only. */
+static void
+abort_socket(struct nbd_handle *h)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(nbd_aio_get_fd(h), SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 /* Takes the handle away from all and closes it: what was in flight fails. */
 static void
 drop(struct conn *conn)
@@ -159,6 +170,14 @@ conn_nap(struct conn *conn, int timeout_ms)
     if (poll(&fd, 1, timeout_ms) > 0)
         read_wake(conn);
     conn_answer_finished(conn);
+}
+
+/* Whether that is what a network says which has lost the server. */
+static bool
+is_silence(int error)
+{
+    return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH ||
+           error == ENETDOWN || error == EHOSTDOWN;
 }
 
 /* One turn of waiting and receiving.  False: the connection is gone. */
@@ -192,6 +211,7 @@ turn(struct conn *conn, int timeout_ms)
     if (r == 0 && (fd[1].revents & POLLOUT) &&
         (nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_WRITE))
         r = nbd_aio_notify_write(h);
+    int error = r == -1 ? nbd_get_errno() : 0;
     const char *said = r == -1    ? nbd_get_error()
                        : !in_time ? "no answer in time"
                                   : "the server closed it";
@@ -200,7 +220,8 @@ turn(struct conn *conn, int timeout_ms)
     if (gone && !conn->was_lost) {
         log_warning("%s: connection lost: %s", conn->source->text, said);
         conn_note_failure(conn, said);
-        conn->was_lost = true;
+        conn->was_lost = conn->source;
+        conn->silent = !in_time || (r == -1 && is_silence(error));
     }
     return !gone;
 }
@@ -230,7 +251,7 @@ say_goodbye(struct conn *conn)
 {
     int64_t until = conn_clock_ms() + GOODBYE_MS;
 
-    conn->was_lost = true; /* what is expected is not worth a line */
+    conn->was_lost = conn->source; /* what is expected is not worth a line */
     if (nbd_aio_disconnect(conn->h, 0) == -1)
         return;
     for (;;) {
@@ -265,7 +286,7 @@ conn_io(void *user_data)
         if (atomic_load(&conn->retire) && atomic_load(&conn->in_flight) == 0) {
             say_goodbye(conn);
             drop(conn);
-            conn->was_lost = false;
+            conn->was_lost = NULL;
             conn->events->dropped(conn->owner, conn->index);
             continue;
         }
@@ -273,8 +294,9 @@ conn_io(void *user_data)
         if (renew || !turn(conn, timeout_of(conn))) {
             if (!renew) {
                 atomic_fetch_add(&conn->losses, 1); /* before anybody is told EIO */
-                conn->events->lost(conn->owner, conn->index);
+                conn->events->lost(conn->owner, conn->index, conn->silent);
             }
+            abort_socket(conn->h);
             drop(conn);
             conn->events->dropped(conn->owner, conn->index);
         }

@@ -14,11 +14,13 @@ struct nbd_handle;
 #define CALLBACK_NOT_CALLED (-1)
 
 struct conn {
-    const struct source *source;
+    const struct source *source; /* changes under lock, while there is no h */
     const struct conn_events *events;
     void *owner;
     unsigned index;
-    struct conn_info info; /* what the server has to say again */
+    struct conn_info info; /* what the server has to say again, and no less size */
+    int64_t size_most;     /* nor more */
+    bool silent;           /* the I/O thread's own: how the connection was lost */
     pthread_t thread;
     int wake; /* eventfd: the I/O thread is to look around */
 
@@ -46,11 +48,12 @@ struct conn {
     int64_t up_ms;                       /* when the handle was made */
     int delay_ms;                        /* before the next attempt */
 
-    bool broken;        /* the I/O thread's own: the server takes no more commands */
-    bool was_lost;      /* the I/O thread's own: say so when it is back */
-    bool told_refusal;  /* the I/O thread's own, as the next */
-    bool told_failure;  /* the I/O thread's own: one line for each reason, */
-    char told_why[160]; /* which is this, if it is not longer */
+    bool broken; /* the I/O thread's own: the server takes no more commands */
+    /* The I/O thread's own, for one line for each reason: */
+    const struct source *was_lost; /* the server to which; say so when it is back */
+    unsigned told_refusal;         /* bits, by the servers' numbers */
+    unsigned told_failure;
+    char told_why[160]; /* the last one, if it is not longer */
 
     struct traffic traffic; /* the I/O thread counts */
 };

@@ -53,6 +53,7 @@ conn_look(struct conn *conn, struct conn_report *report, struct traffic_sum *sum
     if (sum != NULL)
         traffic_sum(sum, &conn->traffic);
     pthread_rwlock_rdlock(&conn->lock);
+    report->source = conn->source;
     report->since_ms = atomic_load(&conn->changed_ms);
     report->sent = counter_get(&conn->sent);
     report->received = counter_get(&conn->received);

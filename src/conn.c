@@ -285,10 +285,10 @@ keep_trying(void *user_data)
 
 struct conn *
 conn_open(const struct source *source, const struct conn_events *events, void *owner,
-          unsigned index, struct conn_info *info, char **why)
+          unsigned index, int64_t deadline_ms, struct conn_info *info, char **why)
 {
     struct handshake_wait wait = {
-        .deadline_ms = INT64_MAX,
+        .deadline_ms = deadline_ms,
         .keep_trying = keep_trying,
         .user_data = (void *)(uintptr_t)source,
     };

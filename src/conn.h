@@ -23,6 +23,11 @@ struct nbd_handle;
 
 /* Where the server is.  Belongs to the caller; outlives all connections. */
 struct source {
+    /* Where several servers have the same export: one source for each, all in this one;
+     * otherwise NULL, and this one is the server.  In the list: the next, and which. */
+    const struct source *servers;
+    const struct source *next;
+    unsigned number;          /* from 0 */
     const char *uri;          /* or NULL */
     const char *socket;       /* where uri is NULL: path of a Unix socket */
     const char *text;         /* what messages call it */
@@ -43,7 +48,10 @@ struct source {
         retry_ms; /* how long a command waits for a connection; INT64_MAX: forever */
     int64_t
         timeout_ms; /* without an answer for so long a connection is dead; 0: never */
-    size_t replay;  /* bytes of changes that are remembered until a flush; 0: none */
+    /* How long a change that a silent server has not answered waits before it is sent
+     * to another server: the silent one may still do it. */
+    int64_t fence_ms;
+    size_t replay; /* bytes of changes that are remembered until a flush; 0: none */
 };
 
 /* The meta context that is asked for. */
@@ -111,31 +119,47 @@ struct command {
     int64_t sent_ns;  /* when it was, to the last connection that got it */
     int64_t
         give_up_ms; /* the pool's: when its waiting for a connection ends; 0: unset */
+    int64_t fenced_ms; /* the pool's: before this it is not sent again */
+};
+
+/* What the next attempt is to reach. */
+struct conn_aim {
+    const struct source *source;
+    bool read_only;    /* nothing will be written */
+    int64_t size;      /* the export has at least that */
+    int64_t size_most; /* and at most that */
+    int limit_ms;      /* for the attempt, the handshake included */
 };
 
 /* What a connection tells its owner.  All are called by its I/O thread, with no lock
  * held and never for two things at once. */
 struct conn_events {
-    /* Returns the size that the export must have at least. */
-    int64_t (*connecting)(void *owner, unsigned index);
+    /* Before each attempt: fills *aim. */
+    void (*connecting)(void *owner, unsigned index, struct conn_aim *aim);
     /* The export may have grown.  False: it must be made anew.  Otherwise nothing is
      * sent until conn_set_live, but for commands that may go ahead. */
     bool (*connected)(void *owner, unsigned index, const struct conn_info *now);
-    /* A server answers that has something else. */
-    void (*refused)(void *owner, unsigned index);
-    void (*lost)(void *owner, unsigned index);    /* it died; then */
+    /* The attempt failed; refused: a server answers that has something else.  True:
+     * there is another server to be tried at once. */
+    bool (*failed)(void *owner, unsigned index, bool refused);
+    /* It died; silent: nobody has closed it, and the server may still be at work. Then:
+     */
+    void (*lost)(void *owner, unsigned index, bool silent);
     void (*dropped)(void *owner, unsigned index); /* all its commands have failed */
     /* In place of done(ENOTCONN). */
     void (*orphan)(void *owner, struct command *cmd);
-    /* Several times a second while there is no connection, or answers are late. */
-    void (*tick)(void *owner);
+    /* Several times a second while there is no connection, or answers are late, or it
+     * returned true: something waits. */
+    bool (*tick)(void *owner);
 };
 
-/* Connects and negotiates, and starts the I/O thread.  *info is what the server said.
- * It is live.  NULL: *why says which step failed and what was said; the caller frees
- * it.  Waits for the network.  index is what the events are told. */
+/* Connects and negotiates until the deadline (CLOCK_MONOTONIC milliseconds), and starts
+ * the I/O thread.  *info is what the server said.  It is live.  NULL: *why says which
+ * step failed and what was said; the caller frees it.  Waits for the network.  index is
+ * what the events are told. */
 struct conn *conn_open(const struct source *source, const struct conn_events *events,
-                       void *owner, unsigned index, struct conn_info *info, char **why);
+                       void *owner, unsigned index, int64_t deadline_ms,
+                       struct conn_info *info, char **why);
 
 /* A further connection, made by its own thread; until then conn_is_live is false. *info
  * is what the server has to say again, here and after each reconnect. */
@@ -167,6 +191,7 @@ struct conn_report {
     int64_t since_ms; /* CLOCK_MONOTONIC: when it was made, or was lost */
     unsigned in_flight;
     unsigned losses;
+    const struct source *source; /* the server, or the one that is tried */
     uint64_t sent; /* bytes, before encryption, of this one and those before it */
     uint64_t received;
     uint64_t read; /* bytes of the export that reads and writes have moved */

@@ -205,7 +205,8 @@ export_open(const struct source *source, unsigned connections, bool read_only,
         export_free(export);
         return NULL;
     }
-    export->pool = pool_open(&export->source, connections, &export->info, why);
+    export->pool =
+        pool_open(&export->source, connections, read_only, &export->info, why);
     if (export->pool == NULL) {
         export_free(export);
         return NULL;

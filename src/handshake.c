@@ -333,16 +333,18 @@ handshake(const struct source *source, const struct handshake_wait *wait,
 }
 
 bool
-handshake_same(const struct conn_info *first, const struct conn_info *now, char **why)
+handshake_same(const struct conn_info *first, int64_t size_most,
+               const struct conn_info *now, char **why)
 {
-    if (first->size > now->size)
+    if (first->size > now->size || size_most < now->size)
         explain(why, "the export's size was %" PRId64 " and is %" PRId64 " now",
                 first->size, now->size);
     else if (!first->read_only && now->read_only)
         explain(why, "the export has become read-only");
-    else if (first->can_multi_conn != now->can_multi_conn ||
-             first->can_flush != now->can_flush || first->can_zero != now->can_zero ||
-             first->can_trim != now->can_trim)
+    else if (!first->read_only &&
+             (first->can_multi_conn != now->can_multi_conn ||
+              first->can_flush != now->can_flush || first->can_zero != now->can_zero ||
+              first->can_trim != now->can_trim))
         explain(why, "the export's flags have changed");
     else if (first->can_extents != now->can_extents || first->extended != now->extended)
         explain(why, "the server's block status is not what it was");
@@ -353,17 +355,17 @@ handshake_same(const struct conn_info *first, const struct conn_info *now, char 
     return false;
 }
 
-bool
+enum handshake_result
 handshake_try(const struct source *source, const struct handshake_wait *wait,
-              const struct conn_info *first, char **why)
+              const struct conn_info *first, int64_t size_most, char **why)
 {
     struct conn_info info;
     struct nbd_handle *h = handshake(source, wait, &info, why);
 
     if (h == NULL)
-        return false;
-    bool fine = handshake_same(first, &info, why);
+        return HANDSHAKE_FAILED;
+    bool same = handshake_same(first, size_most, &info, why);
     nbd_aio_disconnect(h, 0);
     handshake_close(h, GOODBYE_MS);
-    return fine;
+    return same ? HANDSHAKE_SAME : HANDSHAKE_OTHER;
 }

@@ -36,10 +36,11 @@ bool handshake_finish(struct nbd_handle *h, const struct handshake_wait *wait,
 /* What the handle knows of its export.  False: *why. */
 bool handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why);
 
-/* Whether a connection made later is to the same export.  If not, *why says what is
- * different. */
-bool handshake_same(const struct conn_info *first, const struct conn_info *now,
-                    char **why);
+/* Whether a connection made later, or to another server, is to the same export: it may
+ * be larger, up to size_most, and for one that is read-only the flags for writing do
+ * not count.  If not, *why says what is different. */
+bool handshake_same(const struct conn_info *first, int64_t size_most,
+                    const struct conn_info *now, char **why);
 
 /* After an nbd_aio_disconnect or nbd_aio_opt_abort: lets the server see it, for that
  * long at most, and frees the handle. */
@@ -47,7 +48,10 @@ void handshake_close(struct nbd_handle *h, int ms);
 
 /* Whether a connection can be made now, to the same export: makes one and ends it.  If
  * not, *why says why. */
-bool handshake_try(const struct source *source, const struct handshake_wait *wait,
-                   const struct conn_info *first, char **why);
+enum handshake_result { HANDSHAKE_SAME, HANDSHAKE_OTHER, HANDSHAKE_FAILED };
+enum handshake_result handshake_try(const struct source *source,
+                                    const struct handshake_wait *wait,
+                                    const struct conn_info *first, int64_t size_most,
+                                    char **why);
 
 #endif

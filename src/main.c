@@ -22,10 +22,10 @@
 #include "server.h"
 #include "service.h"
 #include "session.h"
+#include "sources.h"
 #include "status.h"
 #include "tool-list.h"
 #include "tool-status.h"
-#include "uri.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,10 +43,9 @@
 
 struct program {
     struct options options;
-    char *path;        /* the mountpoint's */
-    char *uri;         /* with the export that was asked for */
-    char *source_text; /* as others may see it */
+    char *path; /* the mountpoint's */
     bool is_directory;
+    struct sources sources;
     struct fs fs;
     struct session *session;
     struct server *server;
@@ -70,8 +69,6 @@ set_source(struct program *program)
     const struct options *options = &program->options;
     char *why = NULL;
 
-    program->source.uri = program->uri;
-    program->source.text = program->source_text;
     program->source.export = options->export;
     program->source.meta_context = options->meta_context;
     program->source.tls = &options->tls;
@@ -80,6 +77,7 @@ set_source(struct program *program)
     program->source.grown = refresh_file;
     program->source.retry_ms = options->wait.retry_ms;
     program->source.timeout_ms = options->wait.timeout_ms;
+    program->source.fence_ms = (int64_t)(options->fence_s * 1000);
     program->source.replay = options->wait.replay;
     program->source.keep_trying = daemon_keeps_on;
     if (options->command != NULL) {
@@ -90,6 +88,8 @@ set_source(struct program *program)
         }
         program->source.socket = server_socket(program->server);
         program->source.text = server_text(program->server);
+    } else {
+        sources_put(&program->sources, &program->source);
     }
     return true;
 }
@@ -115,7 +115,7 @@ open_exports(struct program *program, struct choice *choice, char **why)
     bool all = options->exports == EXPORTS_ALL;
 
     if (options->exports == EXPORTS_OPEN && program->is_directory &&
-        choose_is_open(program->uri, options->export, options->filename)) {
+        choose_is_open(program->sources.uri[0], options->export, options->filename)) {
         if (!choose_exports(choice, &program->source, why))
             return false;
         all = choice->all;
@@ -199,7 +199,7 @@ use_log(struct program *program)
     if (log == NULL)
         return true;
     program->log = NULL;
-    char *text = program->options.uri != NULL ? strdup(program->source_text)
+    char *text = program->options.uri != NULL ? strdup(program->sources.all)
                                               : join(program->options.command);
     bool fine = export_use_log(program->fs.export, log, text != NULL ? text : "", &why);
     if (!fine)
@@ -255,23 +255,6 @@ run(struct program *program)
     return status;
 }
 
-/* The texts for the source.  False: no memory. */
-static bool
-name_source(struct program *program)
-{
-    const struct options *options = &program->options;
-
-    if (options->uri == NULL) {
-        program->source_text = strdup(options->command[0]);
-        return program->source_text != NULL;
-    }
-    program->uri = options->export != NULL
-                       ? uri_with_export(options->uri, options->export)
-                       : strdup(options->uri);
-    program->source_text = program->uri != NULL ? uri_to_show(program->uri) : NULL;
-    return program->source_text != NULL;
-}
-
 static int
 mount_it(struct program *program)
 {
@@ -279,16 +262,16 @@ mount_it(struct program *program)
     char *why = NULL;
     int status = EXIT_FAILURE;
 
-    if (!name_source(program))
-        log_error("out of memory");
+    if (!sources_name(&program->sources, options, &why))
+        say("", why);
     else if ((program->session =
-                  session_new(options, program->source_text, &program->fs)) == NULL)
+                  session_new(options, program->sources.all, &program->fs)) == NULL)
         ; /* it was said why */
     else if (!session_check_mountpoint(options, &program->path, &program->is_directory,
                                        &why))
         say("", why);
     else if (!options->fake && (options->set_uid || options->drop_privileges))
-        status = handover(options, program->source_text, program->path,
+        status = handover(options, program->sources.all, program->path,
                           program->is_directory);
     else if (!program->is_directory && options->exports == EXPORTS_ALL)
         log_error("mountpoint %s: all exports need a directory", options->mountpoint);
@@ -300,8 +283,7 @@ mount_it(struct program *program)
         status = run(program);
     session_free(program->session);
     free(program->path);
-    free(program->uri);
-    free(program->source_text);
+    sources_clear(&program->sources);
     return options->helper && status != EXIT_SUCCESS ? MOUNT_FAILURE : status;
 }
 
@@ -317,8 +299,8 @@ list(struct program *program)
     bool fine = false;
     char *why = NULL;
 
-    if (!name_source(program))
-        log_error("out of memory");
+    if (!sources_name(&program->sources, &program->options, &why))
+        say("", why);
     else if (daemon_catch_signals(on_quit, NULL) != 0)
         log_error("signals cannot be caught");
     else if (set_source(program)) {
@@ -327,8 +309,7 @@ list(struct program *program)
             say_not_connected(program, why);
     }
     server_end(program->server);
-    free(program->uri);
-    free(program->source_text);
+    sources_clear(&program->sources);
     return fine ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

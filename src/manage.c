@@ -87,25 +87,39 @@ reload_goes_on(void *user_data)
     return service_goes_on();
 }
 
-/* TLS files are read for each connection, so the ones to come have the new ones: say
- * whether they will work, while the connections that are there still do. */
 static void
-on_reload(void)
+try_server(const struct source *source)
 {
     struct handshake_wait wait = {
         .deadline_ms = conn_clock_ms() + RELOAD_MS,
         .keep_trying = reload_goes_on,
     };
+    const struct export *export = managed.fs->export;
+    struct conn_info info = export->info;
     char *why = NULL;
+
+    info.read_only = export->read_only;
+    if (handshake_try(source, &wait, &info, INT64_MAX, &why) == HANDSHAKE_SAME)
+        log_info("reloaded: new connections to %s work", source->text);
+    else if (service_goes_on())
+        log_warning("reloaded: no new connection to %s: %s", source->text,
+                    why != NULL ? why : "out of memory");
+    free(why);
+}
+
+/* TLS files are read for each connection, so the ones to come have the new ones: say
+ * whether they will work, while the connections that are there still do. */
+static void
+on_reload(void)
+{
+    const struct source *source = managed.source;
 
     if (managed.fs->export == NULL)
         return; /* it looks for itself whenever somebody looks */
-    if (handshake_try(managed.source, &wait, &managed.fs->export->info, &why))
-        log_info("reloaded: new connections to %s work", managed.source->text);
-    else if (service_goes_on())
-        log_warning("reloaded: no new connection to %s: %s", managed.source->text,
-                    why != NULL ? why : "out of memory");
-    free(why);
+    if (source->servers != NULL)
+        source = source->servers;
+    for (; source != NULL && service_goes_on(); source = source->next)
+        try_server(source);
 }
 
 bool

@@ -105,6 +105,14 @@ const struct option_row option_rows[] = {
     {"discard", 0, false, "HOW", "punching a hole sends: zero (default), trim, or none",
      OPTIONS_FILE, OPTION_CHOICE, AT(discard), .choices = "zero|trim|none"},
 
+    {"also", 0, false, "URI",
+     "another server of the same export; SOURCE may be\n"
+     "several, too: URI|URI",
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_also},
+    {"fence", 0, false, "SECONDS",
+     "what a silent server has not answered waits so long\n"
+     "before another gets it (default 30)",
+     OPTIONS_SERVER, OPTION_SECONDS, AT(fence_s), .max = 86400},
     {"connections", 'C', false, "N",
      "connections if the server allows more than one\n"
      "(1 to 64, default 4)",
@@ -116,7 +124,9 @@ const struct option_row option_rows[] = {
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_readahead},
     {"retry", 0, false, "SECONDS", "wait for a server that is gone (60), or forever",
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_retry},
-    {"timeout", 0, false, "SECONDS", "a server silent for so long is gone (0: never)",
+    {"timeout", 0, false, "SECONDS",
+     "a server silent for so long is gone (0: never, the\n"
+     "default; 10 if there are several)",
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_timeout},
     {"replay", 0, false, "SIZE",
      "remember that much until the server has flushed it,\n"

@@ -114,6 +114,15 @@ option_filename(struct options *options, const char *value, char **why)
 }
 
 bool
+option_also(struct options *options, const char *value, char **why)
+{
+    if (options->n_also == SERVERS_MAX - 1)
+        return option_refuse(why, "also: there are more than %d servers", SERVERS_MAX);
+    options->also[options->n_also++] = value;
+    return true;
+}
+
+bool
 option_export(struct options *options, const char *value, char **why)
 {
     if (strlen(value) > 4096)

@@ -16,6 +16,7 @@ bool option_mode(struct options *options, const char *value, char **why);
 bool option_umask(struct options *options, const char *value, char **why);
 bool option_readahead(struct options *options, const char *value, char **why);
 bool option_filename(struct options *options, const char *value, char **why);
+bool option_also(struct options *options, const char *value, char **why);
 bool option_export(struct options *options, const char *value, char **why);
 bool option_verify_peer(struct options *options, const char *value, char **why);
 bool option_retry(struct options *options, const char *value, char **why);

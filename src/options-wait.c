@@ -15,7 +15,7 @@
 
 const struct wait_options wait_options_default = {
     .retry_ms = 60000,
-    .timeout_ms = 0,
+    .timeout_ms = -1,
     .replay = (size_t)64 << 20,
 };
 

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct wait_options {
-    int64_t retry_ms; /* INT64_MAX: forever */
-    int64_t timeout_ms;
+    int64_t retry_ms;        /* INT64_MAX: forever */
+    int64_t timeout_ms;      /* 0: none; -1: nothing was said */
     size_t replay;           /* bytes */
     const char *replay_file; /* a path, or NULL */
 };

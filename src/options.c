@@ -5,6 +5,7 @@
  * network, no FUSE.  What options there are is in options-table.c.
  */
 
+#include "options-check.h"
 #include "options-table.h"
 
 #include <getopt.h>
@@ -256,55 +257,6 @@ parse_words(struct options *options, int argc, char **argv, char **why)
     return fine;
 }
 
-/* What is between mount(8), mount.fuse3 and us. */
-static bool
-check_mount(const struct options *options, char **why)
-{
-    bool handed_over = options->set_uid || options->drop_privileges;
-
-    if (options->names_source && !options->is_open_mount)
-        return option_refuse(why, "option 'fsname' is not for you to set");
-    if (handed_over && !options->helper)
-        return option_refuse(why, "setuid and drop_privileges are for mount(8): use "
-                                  "mount -t nbd -o ...");
-    if (handed_over && options->given_otherwise)
-        return option_refuse(why, "setuid and drop_privileges go with -o, and with no "
-                                  "option of another form");
-    if (handed_over && options->is_open_mount)
-        return option_refuse(why,
-                             "setuid and drop_privileges are mount.fuse3's, which "
-                             "has mounted %s already",
-                             options->mountpoint);
-    return true;
-}
-
-/* What does not go together, and what follows from what was said. */
-static bool
-check(struct options *options, char **why)
-{
-    struct tls_settings *tls = &options->tls;
-    bool any = tls->certificates != NULL || tls->psk_file != NULL ||
-               tls->username != NULL || tls->hostname != NULL || tls->verify_peer != -1;
-    bool nbds = options->uri != NULL && strncasecmp(options->uri, "nbds", 4) == 0;
-
-    if (tls->mode == TLS_OFF && nbds)
-        return option_refuse(why, "tls=off contradicts nbds in %s", options->uri);
-    if (tls->mode == TLS_OFF && any)
-        return option_refuse(why, "tls=off contradicts the other tls options");
-    if (tls->certificates != NULL && tls->psk_file != NULL)
-        return option_refuse(why,
-                             "tls-certificates and tls-psk-file exclude each other");
-    if (options->wait.replay_file != NULL && options->wait.replay == 0)
-        return option_refuse(why, "replay-file contradicts replay=0");
-    if (options->wait.replay_file != NULL && options->exports == EXPORTS_ALL)
-        return option_refuse(why,
-                             "replay-file is for one export, and all shows several");
-    /* Who gives keys does not want to go on without. */
-    if (tls->mode == TLS_UNSET && any)
-        tls->mode = TLS_REQUIRE;
-    return check_mount(options, why);
-}
-
 bool
 options_parse(struct options *options, int argc, char **argv, char **why)
 {
@@ -320,6 +272,7 @@ options_parse(struct options *options, int argc, char **argv, char **why)
         .attr_timeout_s = 1,
         .wait = wait_options_default,
         .idle_s = 60,
+        .fence_s = 30,
         .tls = {.verify_peer = -1},
     };
     if (argc > 0)
@@ -339,7 +292,7 @@ options_parse(struct options *options, int argc, char **argv, char **why)
     if (options->json && !prints)
         return option_refuse(why, "json is for what prints: list, map and status");
     bool connects = options->task == TASK_MOUNT || options->task == TASK_LIST;
-    return !connects || check(options, why);
+    return !connects || options_check(options, why);
 }
 
 void

@@ -50,6 +50,9 @@ struct options {
     double attr_timeout_s;
 
     /* the server */
+    const char *also[SERVERS_MAX]; /* URIs of other servers */
+    unsigned n_also;
+    double fence_s;
     unsigned connections;
     size_t readahead; /* bytes; 0: none */
     double idle_s;

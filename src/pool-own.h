@@ -10,9 +10,16 @@
 
 struct member {
     struct conn *conn;
-    unsigned generation; /* pool->lock, as all below */
+    unsigned server; /* pool->lock, as all below; its place in pool->server */
+    unsigned generation;
     bool up;
     int64_t size; /* the export's, as this connection has it */
+};
+
+struct server {
+    const struct source *source;
+    bool stale; /* it answers, and has something else; pool->lock, as the next */
+    bool known; /* it had the same export once */
 };
 
 struct pool {
@@ -21,6 +28,8 @@ struct pool {
     const struct pool_events *events;
     void *owner;
     struct replay *replay; /* NULL: nothing is remembered */
+    unsigned n_servers;    /* does not change, as the next */
+    bool spread;           /* reads go to all servers; nothing is written */
     atomic_uint n;         /* rises only */
     atomic_bool closing;
     atomic_bool ready; /* pool_begin was called */
@@ -29,8 +38,12 @@ struct pool {
     unsigned generation;
     bool recovering; /* nothing is live */
     bool replaying;
-    bool stale;   /* a server answers, and it has something else */
     int64_t size; /* the largest that was seen */
+    struct server server[SERVERS_MAX];
+    unsigned active;        /* which of them, unless spread */
+    unsigned serving;       /* the last one that was active and there */
+    unsigned failed_in_row; /* attempts with one after the other */
+    int64_t fence_ms; /* until then a silent server may still do what it was sent */
     struct command *parked, **parked_tail;
     struct member member[];
 };
@@ -39,10 +52,34 @@ struct pool {
 void pool_submit_parked(struct pool *pool);
 
 /* What connections tell: see struct conn_events. */
-int64_t pool_connecting(void *owner, unsigned index);
+void pool_connecting(void *owner, unsigned index, struct conn_aim *aim);
 bool pool_connected(void *owner, unsigned index, const struct conn_info *now);
-void pool_refused(void *owner, unsigned index);
-void pool_lost(void *owner, unsigned index);
+bool pool_failed(void *owner, unsigned index, bool refused);
+void pool_lost(void *owner, unsigned index, bool silent);
 void pool_dropped(void *owner, unsigned index);
+
+/* Of pool-servers.c, under the lock: at the mount, the first server that answers, and
+ * whether all that do have the same export; otherwise *why. */
+void pool_set_servers(struct pool *pool, const struct source *source);
+struct conn *pool_open_first(struct pool *pool, const struct conn_events *events,
+                             struct conn_info *info, char **why);
+bool pool_check_others(struct pool *pool, char **why);
+
+/* Whether there are servers beside the active one. */
+bool pool_has_standby(const struct pool *pool);
+void pool_next_server(struct pool *pool);
+
+/* Under the lock: the active server has fallen silent, and may do what it was sent. */
+void pool_fence(struct pool *pool);
+
+/* Whether all servers have something else. */
+bool pool_is_stale(const struct pool *pool);
+
+/* Whether a larger size of this server is to be believed: not where others have another
+ * one, and not of one that has never had the right one. */
+bool pool_may_grow(const struct pool *pool, unsigned server);
+
+/* This one is connected, to the right export. */
+void pool_reached(struct pool *pool, const struct member *member);
 
 #endif

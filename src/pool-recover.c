@@ -18,7 +18,8 @@ static bool
 is_good(const struct pool *pool, const struct member *member)
 {
     return member->up && member->generation == pool->generation &&
-           member->size == pool->size;
+           member->size == pool->size &&
+           (pool->spread || member->server == pool->active);
 }
 
 static void
@@ -88,7 +89,7 @@ try_to_recover(struct pool *pool)
         if (conn == NULL && is_good(pool, &pool->member[i]))
             conn = pool->member[i].conn;
     }
-    if (conn != NULL && replay_is_empty(pool->replay)) {
+    if (conn != NULL && (pool->replay == NULL || replay_is_empty(pool->replay))) {
         recovered(pool);
         at_once = true;
     }
@@ -112,18 +113,6 @@ pool_replay(struct pool *pool)
     try_to_recover(pool);
 }
 
-int64_t
-pool_connecting(void *owner, unsigned index)
-{
-    struct pool *pool = owner;
-
-    pthread_mutex_lock(&pool->lock);
-    pool->member[index].generation = pool->generation;
-    int64_t size = pool->size;
-    pthread_mutex_unlock(&pool->lock);
-    return size;
-}
-
 bool
 pool_connected(void *owner, unsigned index, const struct conn_info *now)
 {
@@ -133,12 +122,13 @@ pool_connected(void *owner, unsigned index, const struct conn_info *now)
     pthread_mutex_lock(&pool->lock);
     member->up = true;
     member->size = now->size;
-    pool->stale = false;
-    bool grown = now->size > pool->size;
+    bool grown = now->size > pool->size && pool_may_grow(pool, member->server);
     if (grown) {
         pool->size = now->size;
         retire_smaller(pool);
     }
+    if (member->generation == pool->generation && now->size == pool->size)
+        pool_reached(pool, member);
     bool fine = is_good(pool, member);
     bool recovering = pool->recovering;
     if (fine && !recovering)
@@ -153,32 +143,35 @@ pool_connected(void *owner, unsigned index, const struct conn_info *now)
     return fine;
 }
 
-void
-pool_refused(void *owner, unsigned index)
+/* Under the lock: all others are given up too. */
+static void
+begin_generation(struct pool *pool, unsigned lost)
 {
-    struct pool *pool = owner;
+    unsigned n = atomic_load(&pool->n);
 
-    (void)index;
-    pthread_mutex_lock(&pool->lock);
-    pool->stale = true;
-    pthread_mutex_unlock(&pool->lock);
+    pool->generation++;
+    pool->recovering = true;
+    for (unsigned i = 0; i < n; i++) {
+        if (i == lost || !pool->member[i].up)
+            continue;
+        conn_set_live(pool->member[i].conn, false);
+        conn_renew(pool->member[i].conn);
+    }
 }
 
 void
-pool_lost(void *owner, unsigned index)
+pool_lost(void *owner, unsigned index, bool silent)
 {
     struct pool *pool = owner;
+    struct member *member = &pool->member[index];
 
     pthread_mutex_lock(&pool->lock);
-    if (pool->replay != NULL && pool->member[index].generation == pool->generation) {
-        unsigned n = atomic_load(&pool->n);
-        pool->generation++;
-        pool->recovering = true;
-        for (unsigned i = 0; i < n; i++) {
-            if (i == index || !pool->member[i].up)
-                continue;
-            conn_set_live(pool->member[i].conn, false);
-            conn_renew(pool->member[i].conn);
+    bool standby = pool_has_standby(pool);
+    if (member->generation == pool->generation && (pool->replay != NULL || standby)) {
+        begin_generation(pool, index);
+        if (silent && standby && member->server == pool->active) {
+            pool_next_server(pool);
+            pool_fence(pool);
         }
     }
     pthread_mutex_unlock(&pool->lock);

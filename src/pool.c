@@ -3,13 +3,16 @@
  *
  * A command goes to the live connection with the fewest in flight, and among equals to
  * the first: a lone reader stays on one connection, whose thread and buffers are warm.
- * While connections are live, no lock is taken here.
+ * Where reads are spread over several servers, the first is the one whose turn it is at
+ * that place of the export.  While connections are live, no lock is taken here.
  */
 
 #include "pool-own.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+#define SPREAD (UINT64_C(4) << 20) /* bytes from one server, then from the next */
 
 /* ---- those that wait for a connection */
 
@@ -27,30 +30,37 @@ is_any_live(const struct pool *pool)
 static void
 submit_to_best(struct pool *pool, struct command *cmd, unsigned n)
 {
-    struct conn *best = pool->member[0].conn;
+    unsigned first =
+        pool->spread ? (unsigned)(cmd->off / SPREAD % pool->n_servers) % n : 0;
+    struct conn *best = pool->member[first].conn;
     unsigned best_load = conn_is_live(best) ? conn_in_flight(best) : UINT32_MAX;
 
     for (unsigned i = 1; i < n && best_load > 0; i++) {
-        if (!conn_is_live(pool->member[i].conn))
+        struct conn *conn = pool->member[(first + i) % n].conn;
+        if (!conn_is_live(conn))
             continue;
-        unsigned load = conn_in_flight(pool->member[i].conn);
+        unsigned load = conn_in_flight(conn);
         if (load < best_load) {
-            best = pool->member[i].conn;
+            best = conn;
             best_load = load;
         }
     }
     conn_submit(best, cmd);
 }
 
-/* Under the lock: takes out all, or those that have waited for long enough. */
+/* Which of those that wait. */
+enum parked { PARKED_ALL, PARKED_TOO_LONG, PARKED_READY };
+
+/* Under the lock: takes them out. */
 static struct command *
-take_parked(struct pool *pool, bool all)
+take_parked(struct pool *pool, enum parked which)
 {
     struct command *taken = NULL, **tail = &taken, **at = &pool->parked, *cmd;
     int64_t now = conn_clock_ms();
 
     while ((cmd = *at) != NULL) {
-        if (!all && cmd->give_up_ms > now) {
+        if ((which == PARKED_TOO_LONG && cmd->give_up_ms > now) ||
+            (which == PARKED_READY && cmd->fenced_ms > now)) {
             at = &cmd->next;
             continue;
         }
@@ -67,7 +77,7 @@ void
 pool_submit_parked(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    struct command *cmd = take_parked(pool, true);
+    struct command *cmd = take_parked(pool, PARKED_READY);
     pthread_mutex_unlock(&pool->lock);
     while (cmd != NULL) {
         struct command *next = cmd->next;
@@ -77,10 +87,10 @@ pool_submit_parked(struct pool *pool)
 }
 
 static void
-fail_parked(struct pool *pool, bool all, int error)
+fail_parked(struct pool *pool, enum parked which, int error)
 {
     pthread_mutex_lock(&pool->lock);
-    struct command *cmd = take_parked(pool, all);
+    struct command *cmd = take_parked(pool, which);
     pthread_mutex_unlock(&pool->lock);
     while (cmd != NULL) {
         struct command *next = cmd->next;
@@ -98,8 +108,10 @@ park(struct pool *pool, struct command *cmd, bool may_fail)
 
     if (cmd->give_up_ms == 0)
         cmd->give_up_ms = retry_ms < INT64_MAX - now ? now + retry_ms : INT64_MAX;
+    if (cmd->give_up_ms <= cmd->fenced_ms) /* it has to wait, and is not to blame */
+        cmd->give_up_ms = cmd->fenced_ms + 1;
     pthread_mutex_lock(&pool->lock);
-    bool stale = pool->stale;
+    bool stale = pool_is_stale(pool);
     bool fail = may_fail && (stale || cmd->give_up_ms <= now || pool->closing);
     if (!fail) {
         cmd->next = NULL;
@@ -128,40 +140,77 @@ pool_submit(struct pool *pool, struct command *cmd)
 
 /* ---- what connections tell */
 
+static bool
+is_change(const struct command *cmd)
+{
+    return cmd->kind == COMMAND_WRITE || cmd->kind == COMMAND_ZERO ||
+           cmd->kind == COMMAND_TRIM;
+}
+
+void
+pool_fence(struct pool *pool)
+{
+    pool->fence_ms = conn_clock_ms() + pool->source->fence_ms;
+    for (struct command *cmd = pool->parked; cmd != NULL; cmd = cmd->next)
+        if (cmd->conn != NULL && is_change(cmd)) /* it was sent */
+            cmd->fenced_ms = pool->fence_ms;
+}
+
+/* The server that had it has fallen silent, and may do it yet: what follows it at the
+ * same place must not be done before that. */
+static bool
+is_fenced(struct pool *pool, struct command *cmd)
+{
+    if (!pool_has_standby(pool) || !is_change(cmd))
+        return false;
+    pthread_mutex_lock(&pool->lock);
+    int64_t until = pool->fence_ms;
+    pthread_mutex_unlock(&pool->lock);
+    if (until <= conn_clock_ms())
+        return false;
+    cmd->fenced_ms = until;
+    return true;
+}
+
 static void
 on_orphan(void *owner, struct command *cmd)
 {
     struct pool *pool = owner;
+    bool any = pool->source->retry_ms > 0 || pool->spread; /* another one will do */
 
     if (cmd->ahead || atomic_load(&pool->closing))
         cmd->done(cmd, ENOTCONN);
-    else if (pool->source->retry_ms > 0 && is_any_live(pool))
+    else if (any && !is_fenced(pool, cmd) && is_any_live(pool))
         submit_to_best(pool, cmd, atomic_load(&pool->n));
     else
         park(pool, cmd, true);
 }
 
-static void
+static bool
 on_tick(void *owner)
 {
     struct pool *pool = owner;
 
     if (!atomic_load(&pool->ready))
-        return;
+        return false;
     pthread_mutex_lock(&pool->lock);
-    bool stale = pool->stale && !is_any_live(pool);
+    bool live = is_any_live(pool), stale = pool_is_stale(pool) && !live;
+    bool waits = pool->parked != NULL;
     for (struct command *cmd = pool->parked; cmd != NULL; cmd = cmd->next)
         if (cmd->look != NULL)
             cmd->look(cmd);
     pthread_mutex_unlock(&pool->lock);
-    fail_parked(pool, stale, stale ? ESTALE : ENOTCONN);
+    if (live && waits)
+        pool_submit_parked(pool);
+    fail_parked(pool, stale ? PARKED_ALL : PARKED_TOO_LONG, stale ? ESTALE : ENOTCONN);
     pool->events->tick(pool->owner);
+    return waits;
 }
 
 static const struct conn_events conn_events = {
     .connecting = pool_connecting,
     .connected = pool_connected,
-    .refused = pool_refused,
+    .failed = pool_failed,
     .lost = pool_lost,
     .dropped = pool_dropped,
     .orphan = on_orphan,
@@ -177,11 +226,52 @@ pool_free(struct pool *pool)
     free(pool);
 }
 
-struct pool *
-pool_open(const struct source *source, unsigned connections, struct conn_info *info,
-          char **why)
+/* Under the lock: the further connections, which come by themselves. */
+static void
+start_members(struct pool *pool, unsigned connections, const struct conn_info *info)
 {
-    struct pool *pool = calloc(1, sizeof *pool + connections * sizeof pool->member[0]);
+    unsigned each = info->can_multi_conn ? connections : 1;
+    unsigned n = pool->spread ? each * pool->n_servers : each;
+
+    for (unsigned i = 1; i < n; i++) {
+        struct member *member = &pool->member[i];
+        member->server = pool->active;
+        if (pool->spread)
+            member->server = (pool->active + i) % pool->n_servers;
+        member->conn = conn_start(pool->server[member->server].source, &conn_events,
+                                  pool, i, &pool->info);
+        if (member->conn == NULL)
+            break; /* fewer do it too */
+        pool->n++;
+    }
+}
+
+/* Under the lock. */
+static bool
+open_members(struct pool *pool, unsigned connections, bool read_only,
+             struct conn_info *info, char **why)
+{
+    pool->member[0].up = true;
+    pool->member[0].conn = pool_open_first(pool, &conn_events, info, why);
+    if (pool->member[0].conn == NULL)
+        return false;
+    pool->n = 1;
+    pool->info = *info;
+    pool->info.read_only |= read_only;
+    pool->spread = pool->info.read_only && pool->n_servers > 1;
+    pool->size = pool->member[0].size = info->size;
+    if (!pool_check_others(pool, why))
+        return false;
+    start_members(pool, connections, info);
+    return true;
+}
+
+struct pool *
+pool_open(const struct source *source, unsigned connections, bool read_only,
+          struct conn_info *info, char **why)
+{
+    size_t most = connections * (source->servers != NULL ? SERVERS_MAX : 1);
+    struct pool *pool = calloc(1, sizeof *pool + most * sizeof pool->member[0]);
 
     *why = NULL;
     if (pool == NULL)
@@ -189,21 +279,14 @@ pool_open(const struct source *source, unsigned connections, struct conn_info *i
     pool->source = source;
     pool->parked_tail = &pool->parked;
     pthread_mutex_init(&pool->lock, NULL);
-    pool->member[0].up = true;
+    pool_set_servers(pool, source);
     /* Its events, if there are any so soon, wait for the lock. */
     pthread_mutex_lock(&pool->lock);
-    pool->member[0].conn = conn_open(source, &conn_events, pool, 0, info, why);
-    pool->n = pool->member[0].conn != NULL;
-    pool->info = *info;
-    pool->size = pool->member[0].size = info->size;
-    for (unsigned i = 1; pool->n == i && info->can_multi_conn && i < connections; i++) {
-        pool->member[i].conn = conn_start(source, &conn_events, pool, i, info);
-        pool->n += pool->member[i].conn != NULL; /* fewer do it too */
-    }
+    bool fine = open_members(pool, connections, read_only, info, why);
     pthread_mutex_unlock(&pool->lock);
-    if (pool->n > 0)
+    if (fine)
         return pool;
-    pool_free(pool);
+    pool_close(pool, conn_clock_ms());
     return NULL;
 }
 
@@ -266,7 +349,7 @@ pool_close(struct pool *pool, int64_t deadline_ms)
     if (pool == NULL)
         return;
     atomic_store(&pool->closing, true);
-    fail_parked(pool, true, ENOTCONN);
+    fail_parked(pool, PARKED_ALL, ENOTCONN);
     for (unsigned i = 0; i < pool->n; i++)
         conn_stop(pool->member[i].conn, deadline_ms);
     for (unsigned i = 0; i < pool->n; i++)
@@ -274,7 +357,7 @@ pool_close(struct pool *pool, int64_t deadline_ms)
     /* What failed at the deadline may have let go of changes that waited for it. */
     for (bool any = true; any;) {
         any = pool->parked != NULL;
-        fail_parked(pool, true, ENOTCONN);
+        fail_parked(pool, PARKED_ALL, ENOTCONN);
         for (unsigned i = 0; i < pool->n; i++)
             any |= conn_answer(pool->member[i].conn);
     }

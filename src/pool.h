@@ -5,6 +5,9 @@
  * (CAN_MULTI_CONN).  A command whose connection dies goes to another one, or waits
  * until there is one, as long as source->retry_ms says.
  *
+ * Of several servers, all are read from if nothing is written; otherwise one is active
+ * and the next takes its place when it fails.
+ *
  * Where changes are remembered (replay.h), a connection that dies takes the others with
  * it: the server may have been restarted and have forgotten what was not flushed.  The
  * new ones take nothing else before all that is remembered was sent again.
@@ -25,10 +28,13 @@ struct pool_events {
     void (*grown)(void *owner, int64_t size); /* the export */
 };
 
-/* Waits until the first connection works; the further ones come by themselves.  source
- * outlives the pool.  NULL: *why says why, for the caller to free. */
+/* Waits until the first connection works; the further ones come by themselves.  Of
+ * several servers all that answer are asked whether they have the same export.
+ * read_only: nothing will be written; so it is too where info says so.  connections are
+ * those to one server.  source outlives the pool.  NULL: *why says why, for the caller
+ * to free. */
 struct pool *pool_open(const struct source *source, unsigned connections,
-                       struct conn_info *info, char **why);
+                       bool read_only, struct conn_info *info, char **why);
 
 /* Before the first command.  replay, which may be NULL, outlives the pool. */
 void pool_begin(struct pool *pool, const struct pool_events *events, void *owner,

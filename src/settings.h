@@ -7,6 +7,8 @@
 #ifndef NBDMOUNT_SETTINGS_H
 #define NBDMOUNT_SETTINGS_H
 
+#define SERVERS_MAX 16 /* that have the same export */
+
 /* How long the kernel keeps what was read. */
 enum cache_mode {
     CACHE_ALWAYS, /* until it is written here */

@@ -23,7 +23,7 @@ fuse_tests = \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh \
-	%D%/test-reconnect.sh \
+	%D%/test-reconnect.sh %D%/test-servers.sh \
 	%D%/test-replay-file.sh \
 	%D%/test-garbage.sh
 TESTS += $(fuse_tests)
