@@ -85,7 +85,9 @@ finish(struct catalog *catalog, int sent, const struct handshake_wait *wait, cha
 {
     if (sent == -1) {
         int error = nbd_get_errno();
-        *why = strdup(nbd_get_error());
+        const char *said = nbd_get_error(); /* behind the name of its function */
+        const char *text = strstr(said, ": ");
+        *why = strdup(text != NULL ? text + 2 : said);
         return nbd_aio_is_negotiating(catalog->h) && error > 0 ? error : ENOTCONN;
     }
     if (!handshake_finish(catalog->h, wait, why) || !nbd_aio_is_negotiating(catalog->h))

@@ -29,6 +29,7 @@ struct asking {
     struct found_list *list;
     atomic_size_t next;
     atomic_uint limit; /* the askers' */
+    char *refused;     /* why the server does not list, or NULL */
 };
 
 static bool
@@ -186,9 +187,8 @@ find_names(struct asking *asking, struct asker *asker, struct listing *listing)
     }
     asking->list->listed = !listing->refused;
     if (listing->refused) {
-        log_warning("%s: the server does not list its exports (%s); this is its "
-                    "default one",
-                    text, why != NULL ? why : "out of memory");
+        asking->refused = why;
+        why = NULL;
         asker->describes = true; /* no list has told it */
         if (asker->catalog != NULL)
             catalog_want_description(asker->catalog);
@@ -201,9 +201,23 @@ find_names(struct asking *asking, struct asker *asker, struct listing *listing)
 
 /* What could not be found out.  False: there is something. */
 static bool
-tell_failures(const struct found_list *list)
+tell_failures(const struct found_list *list, const char *refused)
 {
     bool fine = true;
+
+    if (refused != NULL && list->found[0].known) {
+        log_warning("%s: the server does not list its exports (%s); this is its "
+                    "default one",
+                    list->source->text, refused);
+        return true;
+    }
+    if (refused != NULL) {
+        log_error("%s: the server does not list its exports (%s); its default one: %s",
+                  list->source->text, refused,
+                  list->found[0].why != NULL ? list->found[0].why
+                                             : "the server does not answer");
+        return false;
+    }
 
     for (size_t i = 0; i < list->n; i++) {
         const struct found *found = &list->found[i];
@@ -239,11 +253,14 @@ show(const struct options *options, struct asking *asking, struct asker *asker,
         listing->row[i].description = NULL;
     }
     ask_all(asking, asker, options->connections);
-    (options->json ? tool_list_json : tool_list_table)(stdout, list);
+    if (options->json)
+        tool_list_json(stdout, list);
+    else if (asking->refused == NULL || list->found[0].known)
+        tool_list_table(stdout, list);
     bool fine = fflush(stdout) == 0;
     if (!fine)
         log_error("standard output: %s", strerror(errno));
-    return tell_failures(list) && fine;
+    return tell_failures(list, asking->refused) && fine;
 }
 
 bool
@@ -267,6 +284,7 @@ tool_list(const struct options *options, const struct source *source, char **why
         listing_clear(&list.found[i].contexts);
     }
     free(list.found);
+    free(asking.refused);
     listing_clear(&listing);
     asker_close(&asker);
     return fine;

@@ -134,5 +134,5 @@ fails "no server" "cannot connect to nbd\+unix:///\?socket=$tmp/nothing: .*No su
     "nbd+unix:///?socket=$tmp/nothing"
 fails "a meta context that it does not have" "has no meta context foo:bar" \
     --meta-context=foo:bar "$memory"
-fails "a bad URI" "nbd_aio_connect_uri" "nbd+what://x"
+fails "a bad URI" "invalid NBD URI" "nbd+what://x"
 done_testing

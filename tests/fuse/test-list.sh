@@ -181,7 +181,8 @@ like "options that contradict each other" "$err" "tls=off contradicts"
 psktool -u alice -p "$tmp/keys.psk" >/dev/null 2>&1
 start_nbdkit --tls=require --tls-psk="$tmp/keys.psk" memory 1M
 list "$uri"
-is "a server that wants TLS is not listed without" "$status" 1
+is "a server that wants TLS is not listed without" "$status $out" "1 "
+like "and it is said what to do" "$err" "^nbdmount: [^ ]*: [^:]*: .*use nbds in the URI, or tls=require$"
 list -o tls-psk-file="$tmp/keys.psk",tls-username=alice "$uri"
 is "and is with a key" "$(tail -n 1 <<<"$out" | awk '{ print $1, $2 }') $status" '"" 1M 0'
 list [ qemu-nbd -f raw -x only "$tmp/dir/disk" ]
