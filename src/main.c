@@ -25,6 +25,7 @@
 #include "sources.h"
 #include "status.h"
 #include "tool-list.h"
+#include "tool-map.h"
 #include "tool-status.h"
 
 #include <stdio.h>
@@ -343,6 +344,8 @@ do_task(struct program *program)
         if (!tool_status(program->options.argument, program->options.json))
             return EXIT_FAILURE;
         break;
+    case TASK_MAP:
+        return tool_map(&program->options) ? EXIT_SUCCESS : EXIT_FAILURE;
     case TASK_CLEAN:
         return clean(program->options.argument);
     default:

@@ -48,6 +48,8 @@ const struct option_row option_rows[] = {
      OPTIONS_TOOLS, OPTION_ENUM, AT(task), .max = TASK_LIST},
     {"status", 0, true, NULL, "print what the mount at MOUNTPOINT is doing",
      OPTIONS_TOOLS, OPTION_ENUM, AT(task), .max = TASK_STATUS},
+    {"map", 0, true, NULL, "print where the data and holes of a file are",
+     OPTIONS_TOOLS, OPTION_ENUM, AT(task), .max = TASK_MAP},
     {"clean", 0, true, "MOUNTPOINT", "take the mount there away if its daemon is gone",
      OPTIONS_TOOLS, OPTION_CUSTOM, .parse = option_clean},
     {"json", 0, true, NULL, "print JSON, for programs", OPTIONS_TOOLS, OPTION_SET,

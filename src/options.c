@@ -343,6 +343,7 @@ options_help(FILE *out)
         "Usage: nbdmount [OPTIONS] SOURCE MOUNTPOINT\n"
         "       nbdmount --list [OPTIONS] SOURCE\n"
         "       nbdmount --status MOUNTPOINT\n"
+        "       nbdmount --map FILE\n"
         "       mount -t nbd [-o OPTIONS] SOURCE MOUNTPOINT\n"
         "\n"
         "Shows what an NBD server exports as a sparse file: in MOUNTPOINT if that is "
