@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* conn-io.c - a connection's I/O thread: waiting, receiving, answering
  *
- * It is the only one that changes conn->h, so it may look at that without the lock.
+ * It is the only one that changes conn->h, so it may look at that without the lock.  It
+ * is the reader but for the time that it lends that role in: see conn-lead.c.
  * Commands are answered with no lock held.  It keeps a list of those in flight, to look
  * at now and then when their answers are late.
  */
@@ -30,8 +31,8 @@ conn_wake(struct conn *conn)
         eventfd_write(conn->wake, 1);
 }
 
-static void
-read_wake(struct conn *conn)
+void
+conn_read_wake(struct conn *conn)
 {
     eventfd_t n;
 
@@ -80,6 +81,7 @@ answer(struct conn *conn, struct command *cmd, int64_t now_ns)
     if (error == CALLBACK_NOT_CALLED || error == ESHUTDOWN)
         error = ENOTCONN;
     unlist(conn, cmd);
+    conn_lead_ends();
     atomic_fetch_sub(&conn->in_flight, 1);
     if (error != ENOTCONN) {
         traffic_answered(&conn->traffic, cmd->kind, cmd->len, now_ns - cmd->sent_ns,
@@ -168,7 +170,7 @@ conn_nap(struct conn *conn, int timeout_ms)
     struct pollfd fd = {.fd = conn->wake, .events = POLLIN};
 
     if (poll(&fd, 1, timeout_ms) > 0)
-        read_wake(conn);
+        conn_read_wake(conn);
     conn_answer_finished(conn);
 }
 
@@ -180,49 +182,84 @@ is_silence(int error)
            error == ENETDOWN || error == EHOSTDOWN;
 }
 
-/* One turn of waiting and receiving.  False: the connection is gone. */
-static bool
-turn(struct conn *conn, int timeout_ms)
+/* Receives, and sends what got stuck.  NULL, or why that failed, and *error. */
+static const char *
+receive(struct nbd_handle *h, short ready, int *error)
 {
-    struct nbd_handle *h = conn->h; /* only this thread changes it */
-    unsigned direction = nbd_aio_get_direction(h);
-    struct pollfd fd[2] = {
-        {.fd = conn->wake, .events = POLLIN},
-        {.fd = nbd_aio_get_fd(h)},
-    };
     int r = 0;
 
-    if (direction & LIBNBD_AIO_DIRECTION_READ)
+    if (ready & (POLLIN | POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
+        r = nbd_aio_notify_read(h);
+    /* The direction may have changed since; a notice that is not wanted is an error. */
+    if (r == 0 && (ready & POLLOUT) &&
+        (nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_WRITE))
+        r = nbd_aio_notify_write(h);
+    if (r != -1)
+        return NULL;
+    *error = nbd_get_errno();
+    return nbd_get_error();
+}
+
+void
+conn_tell_loss(struct conn *conn, const char *why, int error)
+{
+    if (conn->was_lost)
+        return;
+    log_warning("%s: connection lost: %s", conn->source->text, why);
+    conn_note_failure(conn, why);
+    conn->was_lost = conn->source;
+    conn->silent = is_silence(error);
+}
+
+/* Waits for the socket, and for being woken; what there is then.  Without the role not
+ * for answers, but still for the end of the connection. */
+static void
+wait_for(struct conn *conn, struct pollfd fd[2], int timeout_ms)
+{
+    unsigned direction = nbd_aio_get_direction(conn->h);
+    bool lent = conn_lend_role(conn);
+
+    fd[0] = (struct pollfd){.fd = conn->wake, .events = POLLIN};
+    fd[1] = (struct pollfd){.fd = nbd_aio_get_fd(conn->h)};
+    if (lent)
+        fd[1].events = POLLRDHUP;
+    else if (direction & LIBNBD_AIO_DIRECTION_READ)
         fd[1].events |= POLLIN;
     if (direction & LIBNBD_AIO_DIRECTION_WRITE)
         fd[1].events |= POLLOUT;
     if (poll(fd, 2, timeout_ms) == 0 && timeout_ms == IDLE_MS)
         buffer_trim();
+    if (lent)
+        conn_take_role(conn);
+}
+
+/* One turn of waiting and receiving.  False: the connection is gone. */
+static bool
+turn(struct conn *conn, int timeout_ms)
+{
+    struct nbd_handle *h = conn->h; /* only this thread changes it */
+    struct pollfd fd[2];
+    const char *said = NULL;
+    int error = 0;
+
+    wait_for(conn, fd, timeout_ms);
     int64_t now = conn_clock_ms();
     atomic_store_explicit(&conn->asleep, false, memory_order_relaxed);
     if (fd[1].revents != 0)
         conn->busy_ms = now;
     bool in_time = now - conn->looked_ms < CONN_LOOK_MS || look_at_late(conn, now);
     if (fd[0].revents != 0)
-        read_wake(conn);
-    if (fd[1].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL))
-        r = nbd_aio_notify_read(h);
-    /* The direction may have changed since; a notice that is not wanted is an error. */
-    if (r == 0 && (fd[1].revents & POLLOUT) &&
-        (nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_WRITE))
-        r = nbd_aio_notify_write(h);
-    int error = r == -1 ? nbd_get_errno() : 0;
-    const char *said = r == -1    ? nbd_get_error()
-                       : !in_time ? "no answer in time"
-                                  : "the server closed it";
+        conn_read_wake(conn);
+    if (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h))
+        said = receive(h, fd[1].revents, &error);
+    if (!in_time)
+        error = ETIMEDOUT;
+    if (said == NULL)
+        said = !in_time ? "no answer in time" : "the server closed it";
     conn_answer_finished(conn);
     bool gone = !in_time || conn->broken || nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
-    if (gone && !conn->was_lost) {
-        log_warning("%s: connection lost: %s", conn->source->text, said);
-        conn_note_failure(conn, said);
-        conn->was_lost = conn->source;
-        conn->silent = !in_time || (r == -1 && is_silence(error));
-    }
+    if (gone)
+        conn_tell_loss(conn, said, error);
     return !gone;
 }
 

@@ -13,6 +13,10 @@ struct nbd_handle;
 /* command.error before the library has said anything */
 #define CALLBACK_NOT_CALLED (-1)
 
+/* Who receives and answers: see conn-lead.c.  What is "the reader's own" below belongs
+ * to it, whichever thread that is. */
+enum conn_reader { READER_IO, READER_NONE, READER_LEADER };
+
 struct conn {
     const struct source *source; /* changes under lock, while there is no h */
     const struct conn_events *events;
@@ -35,30 +39,33 @@ struct conn {
     atomic_bool woken;    /* wake was written and not yet read */
     atomic_bool stopping; /* after deadline_ms was set */
     _Atomic int64_t deadline_ms;
+    atomic_int reader;   /* an enum conn_reader */
+    atomic_bool wanted;  /* the I/O thread waits for the role */
+    atomic_uint leading; /* threads that look at this while they lead, or try to */
     atomic_uint in_flight;
     atomic_uint losses;                 /* connections that died */
     _Atomic int64_t changed_ms;         /* when h was made, or taken away */
     _Atomic uint64_t sent, received;    /* bytes, by handles that are gone */
-    _Atomic(struct command *) finished; /* a stack; the I/O thread takes all of it */
+    _Atomic(struct command *) finished; /* a stack; the reader takes all of it */
 
-    _Atomic(struct command *) submitted; /* a stack; the I/O thread moves it to: */
-    struct command *late;                /* those in flight; the I/O thread's own */
+    _Atomic(struct command *) submitted; /* a stack; the reader moves it to: */
+    struct command *late;                /* those in flight; the reader's own */
     int64_t looked_ms;                   /* when it last looked at them */
     int64_t busy_ms;                     /* when something last came */
     int64_t up_ms;                       /* when the handle was made */
     int delay_ms;                        /* before the next attempt */
 
-    bool broken; /* the I/O thread's own: the server takes no more commands */
-    /* The I/O thread's own, for one line for each reason: */
+    bool broken; /* the reader's own: the server takes no more commands */
+    /* The reader's own, for one line for each reason: */
     const struct source *was_lost; /* the server to which; say so when it is back */
     unsigned told_refusal;         /* bits, by the servers' numbers */
     unsigned told_failure;
     char told_why[160]; /* the last one, if it is not longer */
 
-    struct traffic traffic; /* the I/O thread counts */
+    struct traffic traffic; /* the reader counts */
 };
 
-/* The connection whose I/O thread this thread is, or NULL. */
+/* The connection whose reader this thread is, or NULL. */
 extern _Thread_local struct conn *conn_io_of;
 
 /* The thread's function; its argument is the conn. */
@@ -71,8 +78,25 @@ void *conn_io(void *user_data);
 void conn_nap(struct conn *conn, int timeout_ms);
 void conn_reconnect(struct conn *conn);
 
-/* Makes the I/O thread look around. */
+/* Makes the I/O thread look around; it calls the other one when it has been woken. */
 void conn_wake(struct conn *conn);
+void conn_read_wake(struct conn *conn);
+
+/* The connection is lost: one line, for the first reason. */
+void conn_tell_loss(struct conn *conn, const char *why, int error);
+
+/* A command of any connection begins, was submitted, and ends. */
+void conn_lead_begins(void);
+void conn_lead_submitted(struct conn *conn);
+void conn_lead_ends(void);
+
+/* The I/O thread, before it waits: true if it has not got the role any more, but has to
+ * take it back when it has waited. */
+bool conn_lend_role(struct conn *conn);
+void conn_take_role(struct conn *conn);
+
+/* Before the memory is freed. */
+void conn_wait_for_leader(struct conn *conn);
 
 /* For who looks: what went wrong, or NULL; and before the handle is taken away, with
  * the lock held for writing, what went through it. */

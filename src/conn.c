@@ -160,6 +160,7 @@ conn_submit(struct conn *conn, struct command *cmd)
     cmd->sent_ns = conn_clock_ns();
     cmd->error = CALLBACK_NOT_CALLED;
     atomic_init(&cmd->hold, 2);
+    conn_lead_begins();
     atomic_fetch_add(&conn->in_flight, 1);
     cmd->late_listed = false;
     cmd->late_next = atomic_load_explicit(&conn->submitted, memory_order_relaxed);
@@ -189,6 +190,7 @@ conn_submit(struct conn *conn, struct command *cmd)
     let_go(cmd);
     if (must_wake || atomic_load(&conn->asleep))
         conn_wake(conn);
+    conn_lead_submitted(conn);
 }
 
 bool
@@ -337,6 +339,7 @@ conn_answer(struct conn *conn)
 void
 conn_free(struct conn *conn)
 {
+    conn_wait_for_leader(conn);
     close(conn->wake);
     pthread_rwlock_destroy(&conn->lock);
     free(conn);

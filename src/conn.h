@@ -96,7 +96,8 @@ struct command {
     uint64_t len;
     void *buf;
     void *owner;
-    /* Called exactly once, by an I/O thread that holds no lock; error is an errno or 0.
+    /* Called exactly once, by an I/O thread, or one that leads (conn_lead), that holds
+     * no lock; error is an errno or 0.
      * ENOTCONN: the connection died, and nobody knows whether the server did it.
      * ESTALE: the server has another export now. */
     void (*done)(struct command *cmd, int error);
@@ -205,6 +206,13 @@ void conn_look(struct conn *conn, struct conn_report *report, struct traffic_sum
 
 /* Never fails: what goes wrong is told to done. */
 void conn_submit(struct conn *conn, struct command *cmd);
+
+/* This thread calls conn_lead whenever it has dealt with what came to it, and may then
+ * be used to receive the answer of what it submitted, if that is all that there is.  It
+ * returns when there is something to read from more_fd, or when it has become late.
+ * True: there was such an answer, and now nothing is under way. */
+void conn_thread_may_lead(void);
+bool conn_lead(int more_fd);
 
 /* The end: conn_stop lets what is in flight finish until the deadline (CLOCK_MONOTONIC
  * milliseconds), says goodbye to the server and ends the thread; conn_join waits for

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* session.c - see session.h
  *
- * libfuse's own loop with a few threads that neither sleep on the network nor end.  One
- * session in a process.
+ * One session in a process.
  */
 
 #define FUSE_USE_VERSION 314
@@ -14,6 +13,7 @@
 #include "log.h"
 #include "mountinfo.h"
 #include "refresh.h"
+#include "session-loop.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -26,8 +26,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define THREADS 4
 
 struct session {
     struct fuse_session *fuse;
@@ -208,16 +206,7 @@ session_mount(struct session *session, const char *path)
 int
 session_serve(struct session *session)
 {
-    struct fuse_loop_config *config = fuse_loop_cfg_create();
-    int r;
-
-    if (config == NULL)
-        return -ENOMEM;
-    fuse_loop_cfg_set_max_threads(config, THREADS);
-    fuse_loop_cfg_set_clone_fd(config, 0); /* no gain (measured) */
-    r = fuse_session_loop_mt(session->fuse, config);
-    fuse_loop_cfg_destroy(config);
-    return r > 0 ? 0 : r; /* above 0 is the number of a signal */
+    return session_loop(session->fuse);
 }
 
 void

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* session-loop.c - see session-loop.h
+ *
+ * A few threads, from the beginning to the end; none sleeps on the network for long.
+ * While requests come one at a time, each after the answer to the one before, one
+ * thread does all: the processor has what it needs at hand.  The others are parked
+ * meanwhile. It looks for the next request also while it waits for an answer.
+ *
+ * Threads can be cancelled where they wait for something to do, and nowhere else.
+ */
+
+#define FUSE_USE_VERSION 314
+
+#include "session-loop.h"
+#include "conn.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS     4
+#define CALM_ENOUGH 8 /* requests in a row that came one at a time */
+
+struct loop {
+    struct fuse_session *session;
+    sem_t ended;       /* a thread did */
+    sem_t unpark;      /* for each parked thread, once */
+    atomic_int active; /* threads that are not parked */
+    atomic_int parked; /* and that were not told to go on */
+    atomic_uint calm;  /* such requests in a row */
+    atomic_int error;  /* a negative errno, the first one */
+};
+
+static void
+free_request(void *mem)
+{
+    free(((struct fuse_buf *)mem)->mem);
+}
+
+/* Takes one request.  As read(2) does, or a negative errno. */
+static int
+receive(struct loop *loop, struct fuse_buf *buf)
+{
+    int r;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    r = fuse_session_receive_buf(loop->session, buf);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    return r;
+}
+
+/* False: nobody else would be there. */
+static bool
+may_park(struct loop *loop)
+{
+    int n = atomic_load(&loop->active);
+
+    while (n > 1)
+        if (atomic_compare_exchange_weak(&loop->active, &n, n - 1))
+            return true;
+    return false;
+}
+
+static void
+park(struct loop *loop)
+{
+    if (!may_park(loop))
+        return;
+    atomic_fetch_add(&loop->parked, 1);
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    while (sem_wait(&loop->unpark) == -1)
+        ;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    atomic_fetch_add(&loop->active, 1);
+}
+
+/* After each request.  A thread that parks just now is found by the next request. */
+static void
+note(struct loop *loop, bool calm)
+{
+    if (calm && atomic_fetch_add_explicit(&loop->calm, 1, memory_order_relaxed) + 1 >=
+                    CALM_ENOUGH) {
+        park(loop);
+    } else if (!calm) {
+        if (atomic_load_explicit(&loop->calm, memory_order_relaxed) > 0)
+            atomic_store_explicit(&loop->calm, 0, memory_order_relaxed);
+        if (atomic_load(&loop->parked) > 0)
+            for (int n = atomic_exchange(&loop->parked, 0); n > 0; n--)
+                sem_post(&loop->unpark);
+    }
+}
+
+static void *
+serve(void *user_data)
+{
+    struct loop *loop = user_data;
+    struct fuse_buf buf = {.mem = NULL};
+    int r, none = 0, fd = fuse_session_fd(loop->session);
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    atomic_fetch_add(&loop->active, 1);
+    conn_thread_may_lead();
+    pthread_cleanup_push(free_request, &buf);
+    while (!fuse_session_exited(loop->session)) {
+        r = receive(loop, &buf);
+        if (r == -EINTR)
+            continue;
+        if (r <= 0) {
+            if (r < 0)
+                atomic_compare_exchange_strong(&loop->error, &none, r);
+            fuse_session_exit(loop->session);
+            break;
+        }
+        fuse_session_process_buf(loop->session, &buf);
+        note(loop, conn_lead(fd));
+    }
+    pthread_cleanup_pop(1);
+    sem_post(&loop->ended);
+    return NULL;
+}
+
+/* Signals are for the main thread. */
+static unsigned
+start_threads(struct loop *loop, pthread_t *thread)
+{
+    sigset_t all, old;
+    unsigned n = 0;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    while (n < THREADS && pthread_create(&thread[n], NULL, serve, loop) == 0)
+        n++;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return n;
+}
+
+int
+session_loop(struct fuse_session *session)
+{
+    struct loop loop = {.session = session};
+    pthread_t thread[THREADS];
+
+    sem_init(&loop.ended, 0, 0);
+    sem_init(&loop.unpark, 0, 0);
+    unsigned n = start_threads(&loop, thread);
+    if (n == 0) {
+        log_error("no thread can be started");
+        atomic_store(&loop.error, -EAGAIN);
+    }
+    while (n > 0 && !fuse_session_exited(session))
+        sem_wait(&loop.ended); /* a signal ends that */
+    for (unsigned i = 0; i < n; i++)
+        pthread_cancel(thread[i]);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(thread[i], NULL);
+    sem_destroy(&loop.ended);
+    sem_destroy(&loop.unpark);
+    fuse_session_reset(session);
+    return atomic_load(&loop.error);
+}
