@@ -1,51 +1,62 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# soak.sh - programs write, read and fsync through the mount while its server is killed
-# with -9, again and again, and forgets all that it had not flushed.  Every byte is
-# compared with what it must be, and every fsynced one with the server's file.
+# soak.sh - programs write, read, zero and fsync through the mount while things happen to
+# its server and to the way there.  Every byte is compared with what it must be, and every
+# fsynced one with the server's file.
 #
-#     SOAK_KILLS=200 SOAK_SECONDS=600 SOAK_SEED=1 bash soak.sh     what comes first ends it
+#     bash soak.sh                                     each thing once, for a moment
+#     SOAK_SECONDS=600 SOAK_SEED=1 bash soak.sh        all of them, at random
+#     SOAK_KILLS=200 bash soak.sh                      kills only
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 . "$abs_top_srcdir/tests/soak/servers.sh"
+. "$abs_top_srcdir/tests/soak/rounds.sh"
 need_fuse
-kills_wanted=${SOAK_KILLS:-12}
-seconds=${SOAK_SECONDS:-40}
+need_program ip nsenter
 seed=${SOAK_SEED:-$((EPOCHSECONDS % 100000))}
+seconds=${SOAK_SECONDS:-0}
+round_seconds=${SOAK_ROUND_SECONDS:-20}
 RANDOM=$seed
-workers=$abs_top_builddir/tests/soak/workers
-diag "SOAK_SEED=$seed SOAK_KILLS=$kills_wanted SOAK_SECONDS=$seconds"
+diag "SOAK_SEED=$seed SOAK_SECONDS=$seconds SOAK_KILLS=${SOAK_KILLS:-0}"
 build_volatile
-image=$tmp/durable.img
 
-# soak BLOCK CONNECTIONS REPLAY KILLS SECONDS
-soak() {
-    block=$1
-    local kills=0 end=$((SECONDS + $5)) name="blocks of $1, $2 connections, replay=$3"
-    rm -f "$image" "$tmp/stop"
-    truncate -s 24M "$image"
-    start_volatile early=10 block="$block"
-    start_nbdmount -C "$2" -o "retry=forever,replay=$3" "nbd+unix:///?socket=$sock" "$(new_dir mnt)"
-    start workers "$workers" "$mnt/nbd" "$image" "$seed" 6 "$tmp/stop"
-    local work_pid=$started_pid work_log=$started_log
-    while [ "$kills" -lt "$4" ] && [ "$SECONDS" -lt "$end" ] && is_alive "$work_pid"; do
-        pause "0.$((RANDOM % 600 + 100))"
-        [ $((RANDOM % 6)) -gt 0 ] || { kill -s STOP "$server"; pause 0.1; }
-        kill_server
-        [ $((RANDOM % 3)) -gt 0 ] || pause "0.$((RANDOM % 400 + 100))"
-        start_volatile early=10 block="$block"
-        kills=$((kills + 1))
-    done
-    : >"$tmp/stop"
-    ok "$name: the programs end" wait_for is_gone "$work_pid"
-    wait "$work_pid"
-    is "$name: no byte differs and nothing failed in $kills kills" "$?" 0 || diag_file "$work_log"
-    diag "$(tail -n 1 "$work_log")"
-    stop_nbdmount
-    is "$name: the daemon ends well" "$status" 0 || diag_file "$nbdmount_log"
-    stop "$server"
+kills() { # KILLS SECONDS: with all kinds of servers
+    round_kills 1 4 64M "$1" "$2"
+    round_kills 512 1 1M "$1" "$2"
+    round_kills 4096 4 1M "$1" "$2"
+    round_kills 1 1 64M "$1" "$2"
 }
-each=$(((kills_wanted + 3) / 4))
-soak 1 4 64M "$each" "$((seconds / 4))"
-soak 512 1 1M "$each" "$((seconds / 4))"
-soak 4096 4 1M "$each" "$((seconds / 4))"
-soak 1 1 64M "$each" "$((seconds / 4))"
+pick() { # WORD...
+    local words=("$@")
+    echo "${words[RANDOM % $#]}"
+}
+one_at_random() {
+    case $((RANDOM % 11)) in
+    0 | 1 | 2) round_kills "$(pick 1 512 4096)" "$(pick 1 2 4)" "$(pick 1M 64M)" 100000 "$round_seconds" ;;
+    3 | 4) round_spoilt reset "$(pick 500000 3000000 30000000)" "$round_seconds" ;;
+    5) round_spoilt twice "$(pick 500000 10000000)" "$round_seconds" ;;
+    6) round_spoilt garbage "$(pick 500000 10000000)" "$round_seconds" EIO ;;
+    7) round_spoilt slow "$(pick 10000 1000000)" "$round_seconds" ;;
+    8) round_errors "$(pick 7 100 3000)" "$round_seconds" ;;
+    9) "$(pick round_full round_sizes)" "$round_seconds" ;;
+    10) round_link "$round_seconds" ;;
+    esac
+}
+
+if [ -n "${SOAK_KILLS:-}" ]; then
+    kills $(((SOAK_KILLS + 3) / 4)) $((seconds > 0 ? seconds / 4 : 600))
+elif [ "$seconds" -gt 0 ]; then
+    until [ "$SECONDS" -ge "$seconds" ]; do one_at_random; done
+else
+    round_kills 1 4 64M 3 6
+    round_kills 4096 1 1M 3 6
+    round_spoilt reset 2000000 2
+    round_spoilt twice 1000000 1
+    round_spoilt garbage 1000000 1 EIO
+    round_spoilt slow 100000 1
+    round_errors 50 1
+    round_full 1
+    round_sizes 1
+    round_link 2
+    round_forgets 20
+fi
+[ "$deaths" -eq 0 ] || { diag "nbdkit died $deaths times by itself"; diag_file "$tmp/deaths"; }
 done_testing

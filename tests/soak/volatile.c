@@ -5,7 +5,11 @@
  * with -9, the server forgets what was not flushed, but for a part that had got to the
  * file early, as with a real disk.
  *
- *     nbdkit ./volatile.so file=IMAGE [early=PERCENT] [block=MINIMUM]
+ *     nbdkit ./volatile.so file=IMAGE [early=PERCENT] [block=MINIMUM] [fail=N]
+ * [full=FILE]
+ *
+ * fail: each so manieth command that is no flush fails with EIO and changes nothing.
+ * full: while that file exists, nothing can be written (ENOSPC) where there is a hole.
  */
 
 #include <errno.h>
@@ -27,7 +31,8 @@
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
 static const char *path;
-static int early, block = 1;
+static int early, block = 1, fail;
+static const char *full;
 static int fd = -1;
 static uint64_t size;
 static uint8_t *memory;     /* a private mapping: nothing in it reaches the file */
@@ -45,6 +50,12 @@ volatile_config(const char *key, const char *value)
         return nbdkit_parse_int(key, value, &early);
     if (strcmp(key, "block") == 0)
         return nbdkit_parse_int(key, value, &block);
+    if (strcmp(key, "fail") == 0)
+        return nbdkit_parse_int(key, value, &fail);
+    if (strcmp(key, "full") == 0) {
+        full = value;
+        return 0;
+    }
     nbdkit_error("unknown parameter %s", key);
     return -1;
 }
@@ -130,11 +141,40 @@ changed(uint64_t off, uint32_t len)
     return r;
 }
 
+static bool
+is_zero(uint64_t off, uint64_t len)
+{
+    return memory[off] == 0 && memcmp(memory + off, memory + off + 1, len - 1) == 0;
+}
+
+/* Whether this command is to fail; then errno is set. */
+static bool
+must_fail(uint64_t off, uint32_t len, bool writes)
+{
+    static atomic_uint count;
+
+    if (fail > 0 &&
+        atomic_fetch_add(&count, 1) % (unsigned)fail == (unsigned)fail - 1) {
+        nbdkit_set_error(EIO);
+        return true;
+    }
+    if (!writes || full == NULL || access(full, F_OK) == -1)
+        return false;
+    for (uint64_t at = off - off % BLOCK; at < off + len; at += BLOCK)
+        if (is_zero(at, size - at < BLOCK ? size - at : BLOCK)) {
+            nbdkit_set_error(ENOSPC);
+            return true;
+        }
+    return false;
+}
+
 static int
 volatile_pread(void *handle, void *buf, uint32_t len, uint64_t off, uint32_t flags)
 {
     (void)handle;
     (void)flags;
+    if (must_fail(off, len, false))
+        return -1;
     pthread_rwlock_rdlock(&lock);
     memcpy(buf, memory + off, len);
     pthread_rwlock_unlock(&lock);
@@ -147,6 +187,8 @@ volatile_pwrite(void *handle, const void *buf, uint32_t len, uint64_t off,
 {
     (void)handle;
     (void)flags;
+    if (must_fail(off, len, true))
+        return -1;
     pthread_rwlock_rdlock(&lock);
     memcpy(memory + off, buf, len);
     int r = changed(off, len);
@@ -159,6 +201,8 @@ volatile_zero(void *handle, uint32_t len, uint64_t off, uint32_t flags)
 {
     (void)handle;
     (void)flags;
+    if (must_fail(off, len, false))
+        return -1;
     pthread_rwlock_rdlock(&lock);
     memset(memory + off, 0, len);
     int r = changed(off, len);
@@ -171,7 +215,6 @@ static int
 volatile_extents(void *handle, uint32_t len, uint64_t off, uint32_t flags,
                  struct nbdkit_extents *extents)
 {
-    static const uint8_t zeros[BLOCK];
     int r = 0;
 
     (void)handle;
@@ -179,7 +222,7 @@ volatile_extents(void *handle, uint32_t len, uint64_t off, uint32_t flags,
     pthread_rwlock_rdlock(&lock);
     for (uint64_t at = off - off % BLOCK; at < off + len && r == 0; at += BLOCK) {
         uint64_t n = size - at < BLOCK ? size - at : BLOCK;
-        bool hole = memcmp(memory + at, zeros, n) == 0;
+        bool hole = is_zero(at, n);
         r = nbdkit_add_extent(extents, at, n,
                               hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0);
     }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* workers.c - programs at work on a mounted export, checked byte by byte
  *
- *     workers FILE DURABLE SEED THREADS STOP [reopen]
+ *     workers FILE DURABLE SEED THREADS STOP [reopen | ERRNO...]
  *
  * Each thread owns a part of FILE and does to it at random what programs do: writes of
  * all sizes, aligned or not, reads, fsync, holes; some of it with O_DIRECT.
  * It knows what every byte must be.  After each fsync DURABLE, the file in which the
- * server keeps what it has flushed, must have all of it.  Ends when STOP exists, and
- * prints what it did, and before that when it begins.  Status 1: a byte was wrong, or
- * an operation failed.
+ * server keeps what it has flushed, must have all of it.  Ends when STOP exists and
+ * each has done a few things; prints what was done, and before that when it begins.
+ * Status 1: a byte was wrong, or an operation failed.  What fails with one of ERRNO
+ * (EIO, ENOSPC, ESTALE) is done again until it succeeds.
  *
  * With "reopen" operations may fail, for the mount is killed and made again.  Each
  * thread then opens FILE again and compares all of its part: what was answered must be
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,6 +34,7 @@
 
 #define THREADS_MAX 64
 #define IO_MAX      (300 * 1024)
+#define LEAST       12    /* operations, however soon STOP is there */
 #define REOPEN_MS   60000 /* how long the next mount may take to come */
 
 struct worker {
@@ -49,6 +52,8 @@ struct worker {
 
 static const char *file, *stop;
 static bool may_reopen;
+static bool expected[200]; /* errnos */
+static atomic_ulong errors;
 static atomic_bool wrong;
 static _Atomic int64_t longest_ms;
 
@@ -79,6 +84,19 @@ complain(const struct worker *w, const char *what, uint64_t off, uint64_t len)
            (unsigned long long)(w->from + off), (unsigned long long)len,
            strerror(error));
     atomic_store(&wrong, true);
+}
+
+/* It failed, or was cut short by a failure: whether to do it again. */
+static bool
+again(ssize_t result)
+{
+    if (result == -1 && (errno < 0 || errno >= 200 || !expected[errno]))
+        return false;
+    if (result != -1 && !expected[EIO] && !expected[ENOSPC] && !expected[ESTALE])
+        return false;
+    atomic_fetch_add(&errors, 1);
+    poll(NULL, 0, 1); /* not as fast as it can */
+    return true;
 }
 
 static void
@@ -190,7 +208,10 @@ do_write(struct worker *w)
     uint64_t fill = next_random(w);
     for (uint64_t i = 0; i < len; i++)
         w->buf[i] = (uint8_t)(fill >> (i % 7 * 8)) ^ (uint8_t)(i >> 3);
-    ssize_t n = pwrite(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off));
+    ssize_t n;
+    do
+        n = pwrite(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off));
+    while (n != (ssize_t)len && again(n));
     uint64_t written = n > 0 ? (uint64_t)n : 0;
     memcpy(w->model + off, w->buf, written);
     if (written < len) {
@@ -208,8 +229,11 @@ do_read(struct worker *w)
     uint64_t off, len;
 
     choose(w, direct, &off, &len);
-    if (pread(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off)) !=
-        (ssize_t)len) {
+    ssize_t n;
+    do
+        n = pread(direct ? w->direct : w->fd, w->buf, len, (off_t)(w->from + off));
+    while (n != (ssize_t)len && again(n));
+    if (n != (ssize_t)len) {
         failed(w, "read", off, 0, NULL);
         return;
     }
@@ -225,8 +249,12 @@ do_zero(struct worker *w)
     uint64_t off, len;
 
     choose(w, next_random(w) % 2, &off, &len);
-    if (fallocate(w->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)(w->from + off),
-                  (off_t)len) == -1) {
+    int r;
+    do
+        r = fallocate(w->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)(w->from + off),
+                      (off_t)len);
+    while (r == -1 && again(r));
+    if (r == -1) {
         failed(w, "fallocate", off, len, NULL);
         return;
     }
@@ -237,7 +265,11 @@ do_zero(struct worker *w)
 static void
 do_sync(struct worker *w)
 {
-    if (fsync(w->fd) == -1) {
+    int r;
+    do
+        r = fsync(w->fd);
+    while (r == -1 && again(r));
+    if (r == -1) {
         failed(w, "fsync", 0, 0, NULL);
         return;
     }
@@ -256,7 +288,8 @@ work(void *user_data)
 {
     struct worker *w = user_data;
 
-    while (!atomic_load(&wrong) && access(stop, F_OK) == -1) {
+    for (unsigned n = 0;
+         !atomic_load(&wrong) && (n < LEAST || access(stop, F_OK) == -1); n++) {
         unsigned what = (unsigned)(next_random(w) % 100);
         int64_t begin = now_ms();
         if (what < 45)
@@ -290,14 +323,30 @@ prepare(struct worker *w, char **argv, uint64_t seed, uint64_t from, uint64_t le
            w->durable != -1 && pread(w->fd, w->model, len, (off_t)from) == (ssize_t)len;
 }
 
+static bool
+expect(const char *word)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } known[] = {{"EIO", EIO}, {"ENOSPC", ENOSPC}, {"ESTALE", ESTALE}};
+
+    may_reopen |= strcmp(word, "reopen") == 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(word, known[i].name) == 0)
+            return expected[known[i].number] = true;
+    return may_reopen;
+}
+
 int
 main(int argc, char **argv)
 {
     static struct worker workers[THREADS_MAX], sum;
     struct stat st;
 
-    if (argc < 6 || argc > 7 || stat(argv[1], &st) == -1) {
-        fprintf(stderr, "usage: workers FILE DURABLE SEED THREADS STOP [reopen]\n");
+    if (argc < 6 || stat(argv[1], &st) == -1) {
+        fprintf(stderr, "usage: workers FILE DURABLE SEED THREADS STOP "
+                        "[reopen | ERRNO...]\n");
         return 2;
     }
     unsigned long n = strtoul(argv[4], NULL, 10);
@@ -306,7 +355,9 @@ main(int argc, char **argv)
         return 2;
     file = argv[1];
     stop = argv[5];
-    may_reopen = argc == 7;
+    for (int i = 6; i < argc; i++)
+        if (!expect(argv[i]))
+            return 2;
     /* Parts are whole pages: two threads never share one in the cache. */
     uint64_t part = (uint64_t)st.st_size / n / 4096 * 4096;
     for (unsigned i = 0; i < n; i++)
@@ -329,8 +380,9 @@ main(int argc, char **argv)
         sum.bytes += workers[i].bytes;
     }
     printf("%lu reads, %lu writes, %lu zeroes, %lu fsyncs, %lu times opened again, "
-           "%llu MB; the longest took %lld ms\n",
+           "%llu MB, %lu errors; the longest took %lld ms\n",
            sum.reads, sum.writes, sum.zeros, sum.syncs, sum.reopens,
-           (unsigned long long)(sum.bytes / 1000000), (long long)longest_ms);
+           (unsigned long long)(sum.bytes / 1000000), atomic_load(&errors),
+           (long long)longest_ms);
     return atomic_load(&wrong) ? 1 : 0;
 }
