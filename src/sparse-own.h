@@ -17,6 +17,7 @@ struct sparse {
     uint32_t minimum;      /* block size */
     bool can_ask;          /* otherwise all is data */
     bool is_zero;          /* base:allocation: a hole reads as zeros */
+    bool is_depth;         /* qemu:allocation-depth: data is what is 1 deep */
     int64_t believe_ms;    /* how long what is known is believed; 0: for ever */
     atomic_bool failed;    /* the server does not answer; told once */
     atomic_bool learning;  /* sparse_learn's question is under way */

@@ -61,6 +61,8 @@ sparse_new(struct pool *pool, const struct source *source, const struct conn_inf
     sparse->can_ask = info->can_extents;
     sparse->is_zero =
         strcmp(source_meta_context(source), LIBNBD_CONTEXT_BASE_ALLOCATION) == 0;
+    sparse->is_depth =
+        strcmp(source_meta_context(source), LIBNBD_CONTEXT_QEMU_ALLOCATION_DEPTH) == 0;
     sparse->believe_ms = (int64_t)(source->extents_s * 1000);
     sparse->question_max = info->extended ? INT64_MAX / 65536 * 65536 : QUESTION_32;
     sparse->map = extent_map_new(sparse->size, EXTENTS_MAX);
@@ -186,13 +188,21 @@ seek_end(struct seek *seek, int64_t result)
     free(seek);
 }
 
+/* qemu:allocation-depth: 0 is nowhere, 1 here, more in an image behind it.
+ * qemu:dirty-bitmap, and others that we do not know: 0 is "unchanged". */
+static bool
+is_hole(const struct sparse *sparse, uint32_t flags)
+{
+    if (sparse->is_zero)
+        return flags & LIBNBD_STATE_ZERO;
+    return sparse->is_depth ? flags != 1 : flags == 0;
+}
+
 static void
 on_extent(struct command *cmd, uint64_t off, uint64_t len, uint32_t flags)
 {
     struct seek *seek = cmd->owner;
-    /* qemu:dirty-bitmap, qemu:allocation-depth: 0 is "unchanged", "not here" */
-    bool hole = seek->sparse->is_zero ? flags & LIBNBD_STATE_ZERO : flags == 0;
-    enum extent_kind kind = hole ? EXTENT_HOLE : EXTENT_DATA;
+    enum extent_kind kind = is_hole(seek->sparse, flags) ? EXTENT_HOLE : EXTENT_DATA;
     /* It goes on where the last one ended, and the last one may reach too far. */
     if (off != cmd->off + seek->got || seek->got >= cmd->len || len == 0)
         return;

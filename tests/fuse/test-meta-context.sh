@@ -56,4 +56,16 @@ start_nbdmount "$uri" "$(new_dir mnt)"
 cp "$mnt/nbd" "$tmp/copy"
 is "without it the zeros are a hole" "$(stat -c %b "$mnt/nbd")" $(((4096 - 128) * 2))
 stop_nbdmount
+
+# Two images behind it, which are full.
+qemu-img create -q -f qcow2 -b disk.qcow2 -F qcow2 "$tmp/middle.qcow2"
+qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 "$tmp/top.qcow2"
+qemu-io -f qcow2 -c 'write -q -P 0x33 0 64k' "$tmp/middle.qcow2"
+qemu-io -f qcow2 -c 'write -q -P 0x44 3M 192k' "$tmp/top.qcow2"
+start_qemu_nbd -r -f qcow2 --allocation-depth "$tmp/top.qcow2"
+start_nbdmount -o meta-context=qemu:allocation-depth "$uri" "$(new_dir mnt)"
+ok "qemu:allocation-depth: cp copies" cp --sparse=auto "$mnt/nbd" "$tmp/layer.img"
+is "what is in the image itself, and not what is behind it" "$(stat -c %b "$mnt/nbd")" 384
+is "at its place" "$(tr -d '\000' <"$tmp/layer.img" | wc -c) $(dd if="$tmp/layer.img" bs=1M skip=3 count=1 status=none | head -c 196608 | tr -d D | wc -c)" "196608 0"
+stop_nbdmount
 done_testing
