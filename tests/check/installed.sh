@@ -84,7 +84,7 @@ fi
 like "the program nbdmount runs from there" \
     "$("$root$(setting bindir | sed "s,\${exec_prefix},$prefix,;s,\$(exec_prefix),$prefix,;s,\${prefix},$prefix,")/nbdmount" --version 2>&1)" \
     "^nbdmount "
-for page in man1/nbdmount.1 man3/nbdclient.3 man3/nbd_aio_pread.3 man3/nbd_aio_block_status.3; do
+for page in man1/nbdmount.1 man7/nbdmount-recipes.7 man3/nbdclient.3 man3/nbd_aio_pread.3 man3/nbd_aio_block_status.3; do
     ok "the manual page $page is installed" test -s "$root$prefix/share/man/$page"
 done
 

@@ -6,9 +6,11 @@
 #     as_user COMMAND...        as an ordinary user, nobody
 #
 # It is a namespace of mounts, with its own /usr/sbin (where mount.nbd is), /etc/fstab (which
-# is $tmp/fstab) and /dev/fuse, and one of networks, where nobody else has a port.
+# is $tmp/fstab) and /dev/fuse, and one of networks, where nobody else has a port. A test can
+# have more of its own by MACHINE_OPTIONS, for unshare(1), and name in MACHINE_PROGRAMS what it
+# needs of the usual /usr/sbin.
 if [ "$(id -u)" = 0 ] && [ "${1:-}" != inside ] && unshare -mn true 2>/dev/null; then
-    exec unshare -mn --propagation private "$BASH" "$0" inside
+    exec unshare -mn --propagation private ${MACHINE_OPTIONS:-} "$BASH" "$0" inside
 fi
 . "$abs_top_srcdir/tests/lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "root is needed for a namespace with a /sbin of its own"
@@ -27,7 +29,9 @@ for name in mount.nbd mount.fuse.nbdmount nbdmount; do
     chmod 755 "$tmp/sbin/$name"
 done
 cp -a /usr/sbin/mount.fuse3 /usr/sbin/mount.fuse "$tmp/sbin/" 2>/dev/null
-[ -e /usr/sbin/setpriv ] && cp /usr/sbin/setpriv "$tmp/sbin/"
+for name in setpriv ${MACHINE_PROGRAMS:-}; do
+    [ ! -e "/usr/sbin/$name" ] || cp "/usr/sbin/$name" "$tmp/sbin/"
+done
 mount --bind "$tmp/sbin" "$(realpath /sbin)" || bail_out "no /sbin of our own"
 mount -t tmpfs -o dev,mode=755 tmpfs "$tmp/dev" && mknod -m 666 "$tmp/dev/fuse" c 10 229 &&
     mount --bind "$tmp/dev/fuse" /dev/fuse || bail_out "no /dev/fuse of our own"
