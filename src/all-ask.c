@@ -67,6 +67,8 @@ all_ask_list(struct all *all, struct asker *asker, char **why)
         wait_for(all, listed ? CONNECT_MS : ASK_MS, keep_asking);
     struct listing listing = {0};
 
+    if (asker->listed)
+        asker_close(asker);
     if (!asker_connect(asker, &connect, why))
         return EIO;
     struct handshake_wait wait = wait_for(all, ASK_MS, keep_asking);

@@ -25,6 +25,7 @@ asker_close(struct asker *asker)
     catalog_close(asker->catalog);
     asker->catalog = NULL;
     asker->asked = 0;
+    asker->listed = false;
 }
 
 bool
@@ -90,7 +91,11 @@ asker_list(struct asker *asker, const struct handshake_wait *wait,
 {
     struct question question = {.listing = listing};
 
-    return ask(asker, wait, ask_list, &question, why);
+    if (asker->listed)
+        asker_close(asker);
+    int error = ask(asker, wait, ask_list, &question, why);
+    asker->listed = asker->catalog != NULL;
+    return error;
 }
 
 static int

@@ -21,6 +21,7 @@ struct asker {
     bool describes;     /* asker_info asks for descriptions */
     struct catalog *catalog; /* NULL: no connection */
     unsigned asked;          /* over this one */
+    bool listed;             /* over this one: nbdkit does that once only */
     bool was_connected;
 };
 
