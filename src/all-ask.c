@@ -205,8 +205,8 @@ help_with(struct all *all, struct asker *asker, struct node *node)
     return false;
 }
 
-static struct timespec
-time_in(long ms)
+struct timespec
+all_time_in(long ms)
 {
     struct timespec until;
 
@@ -226,7 +226,7 @@ do_info(struct all *all, struct asker *asker, struct node *node)
     pthread_mutex_lock(&all->lock);
     bool again = error != 0 && error != ENOTSUP && (all->helpers > 0 || all->alone);
     if (again) {
-        struct timespec until = time_in(1000);
+        struct timespec until = all_time_in(1000);
         all->alone = true;
         while (all->helpers > 0 && !all->stopping &&
                pthread_cond_timedwait(&all->changed, &all->lock, &until) != ETIMEDOUT)
@@ -253,7 +253,7 @@ help_thread(void *user_data)
     while (helps && !all->stopping && !all->alone) {
         struct node *node = dequeue(all);
         if (node == NULL) {
-            struct timespec until = time_in(LINGER_MS);
+            struct timespec until = all_time_in(LINGER_MS);
             helps = pthread_cond_timedwait(&all->changed, &all->lock, &until) == 0 ||
                     all->ask_first != NULL;
             continue;
@@ -367,7 +367,8 @@ ask_thread(void *user_data)
         all->for_list = NULL;
         struct node *node = waiting == NULL ? dequeue(all) : NULL;
         if (waiting == NULL && node == NULL) {
-            struct timespec until = time_in(asker.catalog != NULL ? LINGER_MS : 1000);
+            struct timespec until =
+                all_time_in(asker.catalog != NULL ? LINGER_MS : 1000);
             if (pthread_cond_timedwait(&all->changed, &all->lock, &until) == ETIMEDOUT)
                 rest(all, &asker);
             continue;

@@ -201,6 +201,7 @@ all_close_idle(struct all *all)
         node->info.size = export_size(export);
         node->info_ms = conn_clock_ms();
         node->export = NULL;
+        figures_add_past(&all->past, export->pool);
         pthread_mutex_unlock(&all->lock);
         export_close(export, conn_clock_ms() + CLOSE_IDLE_MS, -1);
         pthread_mutex_lock(&all->lock);

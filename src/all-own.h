@@ -91,7 +91,9 @@ struct all {
     bool alone;       /* for now nobody is to help it */
     unsigned opening; /* threads */
     bool stopping;
-    bool told; /* that listing fails */
+    bool told;           /* that listing fails */
+    unsigned reloads;    /* listings that all_reload has asked for */
+    struct figures past; /* of exports that were closed */
     pthread_t thread;
     struct asker first_asker; /* the thread's, once there is one */
     atomic_uint limit;        /* all askers' */
@@ -116,6 +118,9 @@ int all_ask_list(struct all *all, struct asker *asker, char **why);
 int all_start_asking(struct all *all); /* an errno, or 0 */
 void all_stop_asking(struct all *all);
 void all_resume(struct all *all, struct pending *pending, int error);
+
+/* CLOCK_MONOTONIC */
+struct timespec all_time_in(long ms);
 
 /* Signals are for the main thread.  An errno, or 0. */
 int all_start_thread(pthread_t *thread, void *(*function)(void *), void *argument);

@@ -54,7 +54,7 @@ path_of(struct all *all, const struct node *node, uint64_t folder)
     return NULL;
 }
 
-/* The numbers are places among the nodes, which keep theirs. */
+/* In a folder the numbers are places among the nodes, which keep theirs. */
 static char *
 next_open(void *user_data, uint64_t from, uint64_t *next)
 {
@@ -62,6 +62,10 @@ next_open(void *user_data, uint64_t from, uint64_t *next)
     struct all *all = telling->all;
     char *path = NULL;
 
+    if (telling->node->is_file) { /* itself, open or not */
+        *next = 1;
+        return from == 0 ? strdup("") : NULL;
+    }
     pthread_mutex_lock(&all->lock);
     while (path == NULL && from < all->n_nodes) {
         struct node *node = all->nodes[from++];
@@ -78,6 +82,7 @@ count(struct all *all, struct status_mount *mount)
 {
     mount->source = all->source->text;
     mount->options = all->options;
+    mount->all = true;
     pthread_mutex_lock(&all->lock);
     for (size_t i = 0; i < all->n_nodes; i++) {
         struct node *node = all->nodes[i];

@@ -11,6 +11,7 @@
 #define NBDMOUNT_ALL_H
 
 #include "export.h"
+#include "figures.h"
 #include "options.h"
 
 struct all;
@@ -28,6 +29,16 @@ int all_close(struct all *all, int64_t deadline_ms, int hurry);
 
 /* The export that a file shows while it is open, or NULL. */
 struct export *all_export(struct all *all, uint64_t ino);
+
+/* How it goes: exports that are there and that are open; figures of all that are open,
+ * and what was done with those that were. */
+void all_look(struct all *all, unsigned *exports, unsigned *open,
+              struct figures *figures);
+
+/* Asks for the listing now, and waits for it as long as goes_on.  How many exports
+ * there were and are.  -EIO: they cannot be listed, and what was there stays; -EINTR:
+ * it did not go on. */
+int all_reload(struct all *all, bool (*goes_on)(void), unsigned *before, unsigned *now);
 
 /* The operations; the session's user data is a struct fs with all set. */
 const struct fuse_lowlevel_ops *all_fs_ops(void);

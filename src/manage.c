@@ -5,11 +5,13 @@
  */
 
 #include "manage.h"
+#include "all.h"
 #include "handshake.h"
 #include "log.h"
 #include "notify.h"
 #include "service.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,47 +39,43 @@ put_bytes(char *text, size_t size, uint64_t bytes)
     snprintf(text, size, "%.*f %s", unit == 0 ? 0 : 1, n, units[unit]);
 }
 
-struct figures {
-    unsigned connections;
-    unsigned live;
-    unsigned in_flight;
-    unsigned losses;
-    struct traffic_sum traffic;
-};
-
-/* Adds the pool's figures to those that are there. */
-static void
-add_figures(struct figures *figures, const struct pool *pool)
-{
-    struct conn_report report;
-
-    for (unsigned i = 0; pool_look(pool, i, &report, &figures->traffic); i++) {
-        figures->connections++;
-        figures->live += report.state == CONN_LIVE;
-        figures->in_flight += report.in_flight;
-        figures->losses += report.losses;
-    }
-}
-
 static void
 on_status(char *text, size_t size)
 {
     struct figures figures = {0};
+    char in[32], out[32], open_now[64] = "";
+    unsigned exports, n_open;
 
-    if (managed.fs->export == NULL) {
-        snprintf(text, size, "Showing all exports of %.256s", managed.source->text);
-        return;
+    if (managed.fs->all != NULL) {
+        all_look(managed.fs->all, &exports, &n_open, &figures);
+        snprintf(open_now, sizeof open_now, "%u of %u exports open, ", n_open, exports);
+    } else {
+        figures_add(&figures, managed.fs->export->pool);
     }
-    char in[32], out[32];
-
-    add_figures(&figures, managed.fs->export->pool);
-    put_bytes(in, sizeof in, figures.traffic.kind[COMMAND_READ].bytes);
-    put_bytes(out, sizeof out, figures.traffic.kind[COMMAND_WRITE].bytes);
+    put_bytes(in, sizeof in, figures.read);
+    put_bytes(out, sizeof out, figures.written);
     snprintf(text, size,
-             "%u of %u connections to %.256s; %u commands in flight, %s read, "
+             "%s%u of %u connections to %.256s; %u commands in flight, %s read, "
              "%s written, %u connections lost",
-             figures.live, figures.connections, managed.source->text, figures.in_flight,
-             in, out, figures.losses);
+             open_now, figures.live, figures.connections, managed.source->text,
+             figures.in_flight, in, out, figures.losses);
+}
+
+/* The list of all exports is asked for whenever somebody looks; here it is said whether
+ * that works. */
+static void
+list_again(struct all *all)
+{
+    unsigned before, now;
+    int error = all_reload(all, service_goes_on, &before, &now);
+
+    if (error == 0)
+        log_info("reloaded: %s has %u exports now, and had %u", managed.source->text,
+                 now, before);
+    else if (error != -EINTR)
+        log_warning(
+            "reloaded: the exports of %s cannot be listed now; %u of before stay",
+            managed.source->text, before);
 }
 
 static bool
@@ -114,8 +112,10 @@ on_reload(void)
 {
     const struct source *source = managed.source;
 
-    if (managed.fs->export == NULL)
-        return; /* it looks for itself whenever somebody looks */
+    if (managed.fs->all != NULL) {
+        list_again(managed.fs->all);
+        return;
+    }
     if (source->servers != NULL)
         source = source->servers;
     for (; source != NULL && service_goes_on(); source = source->next)

@@ -30,7 +30,7 @@ status_mount_json(struct json *json, const char *key, const struct status_mount 
     json_text(json, "since", since);
     json_number(json, "uptime_s", status_uptime_s());
     json_text(json, "source", mount->source);
-    json_bool(json, "all", mount->options->exports == EXPORTS_ALL);
+    json_bool(json, "all", mount->all);
     json_bool(json, "read_only", mount->options->read_only);
     json_unsigned(json, "exports", mount->exports);
     json_unsigned(json, "exports_open", mount->open);
@@ -63,6 +63,8 @@ write_connections(struct json *json, const struct status *status)
     for (unsigned i = 0; i < status->n_connections; i++) {
         const struct conn_report *report = &status->connection[i];
         json_object(json, NULL);
+        json_text(json, "server", report->source->text);
+        json_text(json, "server", report->source->text);
         json_text(json, "state", status_states[report->state]);
         json_number(json, "since_s",
                     (double)(status->now_ms - report->since_ms) / 1000);

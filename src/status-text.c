@@ -64,8 +64,15 @@ put_name(FILE *out, const char *what, const char *name)
     unsigned columns;
     char *shown = text_show(name, true, &columns);
 
-    fprintf(out, "%s%s\n", what, shown != NULL ? shown : "?");
+    fprintf(out, "%s%s", what, shown != NULL ? shown : "?");
     free(shown);
+}
+
+static void
+put_line(FILE *out, const char *what, const char *name)
+{
+    put_name(out, what, name);
+    putc('\n', out);
 }
 
 void
@@ -79,8 +86,8 @@ status_mount_text(FILE *out, const struct status_mount *mount)
         strftime(since, sizeof since, "%Y-%m-%d %H:%M:%S", &tm);
     fprintf(out, "nbdmount %s, process %ld, since %s (%s)\n", PACKAGE_VERSION,
             (long)getpid(), since, duration(status_uptime_s(), up));
-    put_name(out, "source       ", mount->source);
-    if (mount->options->exports == EXPORTS_ALL)
+    put_line(out, "source       ", mount->source);
+    if (mount->all)
         fprintf(out, "exports      %u, of which %u %s open\n", mount->exports,
                 mount->open, mount->open == 1 ? "is" : "are");
 }
@@ -99,6 +106,15 @@ put_info(FILE *out, const struct status_file *file)
     flags_text(info->flags, flags);
     fprintf(out, "  flags      %s%s\n", *flags != '\0' ? flags : "none",
             file->read_only && !info->read_only ? "; mounted read-only" : "");
+}
+
+static bool
+has_several_servers(const struct status *status)
+{
+    for (unsigned i = 1; i < status->n_connections; i++)
+        if (status->connection[i].source != status->connection[0].source)
+            return true;
+    return false;
 }
 
 static void
@@ -120,10 +136,11 @@ put_connections(FILE *out, const struct status *status)
                 i + 1, status_states[report->state], duration(seconds, since),
                 report->tls ? " with TLS" : "", report->in_flight, report->losses,
                 text_size(report->sent, sent), text_size(report->received, received));
+        if (has_several_servers(status))
+            put_name(out, "; ", report->source->text);
         if (*report->failure != '\0')
             put_name(out, "; ", report->failure);
-        else
-            putc('\n', out);
+        putc('\n', out);
     }
 }
 
@@ -178,13 +195,13 @@ void
 status_text(FILE *out, const struct status_file *file, const struct status *status)
 {
     putc('\n', out);
-    put_name(out, "", *file->path != '\0' ? file->path : "the file");
+    put_line(out, "", *file->path != '\0' ? file->path : "the file");
     if (file->uri != NULL)
-        put_name(out, "  export     ", file->uri);
+        put_line(out, "  export     ", file->uri);
     else if (file->name != NULL)
-        put_name(out, "  export     ", file->name);
+        put_line(out, "  export     ", file->name);
     if (file->description != NULL && *file->description != '\0')
-        put_name(out, "  described  ", file->description);
+        put_line(out, "  described  ", file->description);
     if (file->info != NULL)
         put_info(out, file);
     if (status == NULL) {

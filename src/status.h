@@ -16,6 +16,7 @@
 struct status_mount {
     const char *source; /* without a password */
     const struct options *options;
+    bool all;
     unsigned exports; /* that are there */
     unsigned open;    /* that have connections */
 };

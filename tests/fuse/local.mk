@@ -5,6 +5,7 @@ check_PROGRAMS += %D%/sparsefile %D%/readahead
 %C%_readahead_SOURCES = %D%/readahead.c
 %C%_readahead_LDADD = -lpthread
 
+
 fuse_tests = \
 	%D%/test-sparse.sh \
 	%D%/test-tools.sh \
@@ -22,7 +23,7 @@ fuse_tests = \
 	%D%/test-all.sh %D%/test-list.sh %D%/test-map.sh %D%/test-tls.sh %D%/test-session.sh %D%/test-mount.sh %D%/test-handover.sh %D%/test-choice.sh \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
-	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh \
+	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
 	%D%/test-reconnect.sh %D%/test-servers.sh \
 	%D%/test-replay-file.sh \
 	%D%/test-garbage.sh

@@ -26,6 +26,7 @@ is "the export" "$(now '.exports | length, (.[0] | .path, .uri, .export, .descri
 is "its flags" "$(now '.exports[0].flags | (index("flush") and index("multi-conn")) and (index("read-only") | not)')" true
 ok "all connections work" wait_for told '.exports[0] | .connections_live == 3 and ([.connections[].state] == ["live", "live", "live"])'
 
+is "and tell their server" "$(now '[.exports[0].connections[].server] | unique | join(" ")')" "$uri"
 is "nothing was read yet" "$(now '.exports[0].commands.read | .count, .bytes, .latency_us.max' | paste -sd' ')" "0 0 0"
 for i in 1 2 3 4; do dd if="$mnt/nbd" bs=64K count=5 skip=$((i * 5)) iflag=direct of=/dev/null status=none; done
 is "reads are counted, each with its bytes" \
