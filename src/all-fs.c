@@ -222,15 +222,10 @@ all_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 static void
 file_opened(struct all *all, struct pending *pending, int error)
 {
-    bool writes = (pending->fi.flags & O_ACCMODE) != O_RDONLY;
-
-    if (error == 0 && !(writes && pending->node->export->read_only)) {
-        fs_ops.open(pending->req, pending->node->ino, &pending->fi);
-        return; /* held until it is released */
-    }
-    fuse_reply_err(pending->req, error != 0 ? error : EROFS);
-    if (error == 0)
-        let_go(all, pending->node);
+    if (error != 0)
+        fuse_reply_err(pending->req, error);
+    else if (!fs_open_file(pending->req, pending->node->export, &pending->fi))
+        let_go(all, pending->node); /* otherwise held until it is released */
 }
 
 static void

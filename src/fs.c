@@ -242,18 +242,12 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
     fs_getattr(req, ino, fi);
 }
 
-static void
-fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+bool
+fs_open_file(fuse_req_t req, struct export *export, struct fuse_file_info *fi)
 {
-    struct export *export = export_of(fs_of(req), ino);
-
-    if (export == NULL) {
-        fuse_reply_err(req, EISDIR);
-        return;
-    }
     if ((fi->flags & O_ACCMODE) != O_RDONLY && export->read_only) {
         fuse_reply_err(req, EROFS);
-        return;
+        return false;
     }
     fi->keep_cache = fs_of(req)->options->cache == CACHE_ALWAYS;
     fi->direct_io = fs_of(req)->options->cache == CACHE_NONE;
@@ -262,8 +256,21 @@ fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct stream *stream =
         fi->direct_io ? NULL : stream_new(export->prefetch, fi->keep_cache);
     fi->fh = (uint64_t)(uintptr_t)stream;
-    if (fuse_reply_open(req, fi) == -ENOENT) /* interrupted: no release follows */
-        stream_free(export->prefetch, stream);
+    if (fuse_reply_open(req, fi) == 0)
+        return true;
+    stream_free(export->prefetch, stream); /* interrupted, or there is no session */
+    return false;
+}
+
+static void
+fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    if (export == NULL)
+        fuse_reply_err(req, EISDIR);
+    else
+        fs_open_file(req, export, fi);
 }
 
 static void

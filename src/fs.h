@@ -31,6 +31,12 @@ struct stat;
 double fs_stat(const struct fs *fs, struct export *export, uint64_t ino,
                struct stat *st);
 
+/* Opens a file of an export.  False: nobody has it open, and no release follows. */
+struct fuse_req;
+struct fuse_file_info;
+bool fs_open_file(struct fuse_req *req, struct export *export,
+                  struct fuse_file_info *fi);
+
 /* The inode of the one export's file: after filename was set. */
 uint64_t fs_file(const struct fs *fs);
 

@@ -1,10 +1,12 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
-check_PROGRAMS += %D%/sparsefile %D%/readahead
+check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_readahead_SOURCES = %D%/readahead.c
 %C%_readahead_LDADD = -lpthread
 
+%C%_interrupted_open_SOURCES = %D%/interrupted-open.c
+%C%_interrupted_open_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
 
 fuse_tests = \
 	%D%/test-sparse.sh \
@@ -24,6 +26,7 @@ fuse_tests = \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
+	%D%/test-interrupted.sh \
 	%D%/test-reconnect.sh %D%/test-servers.sh \
 	%D%/test-replay-file.sh \
 	%D%/test-garbage.sh

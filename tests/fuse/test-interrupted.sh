@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# An open file that nobody has any more keeps no export open.
+. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+need_nbdkit memory
+
+start_nbdkit memory 1M
+run "$abs_top_builddir/tests/fuse/interrupted-open" "$sock"
+while read -r line; do
+    case $line in
+    'ok '*) pass "${line#* - }" ;;
+    'not ok '*) fail "${line#* - }" ;;
+    esac
+done <"$tmp/.out"
+is "the program ends well" "$status$err" 0
+done_testing
