@@ -10,38 +10,19 @@
 #include "log.h"
 
 #include <libnbd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define STABLE_MS      200 /* a connection that dies sooner makes the next one wait */
-#define KEEPALIVE_S    10  /* TCP: three such silences, and the network is gone */
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS  1000
 #define CONNECT_MS     30000 /* for one attempt, the handshake included */
 
-/* A network that goes away without a word is noticed by TCP itself. */
-static void
-keep_alive(struct nbd_handle *h)
-{
-    int fd = nbd_aio_get_fd(h), on = 1, seconds = KEEPALIVE_S, count = 3;
-    unsigned user_ms = 3 * KEEPALIVE_S * 1000;
-
-    /* Other sockets than TCP's refuse this, and do not need it. */
-    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms) == 0)
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-}
-
 static void
 install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
 {
-    keep_alive(h);
+    conn_keep_alive(h);
     conn->up_ms = conn->busy_ms = conn_clock_ms();
     conn->broken = conn->silent = false;
     atomic_store(&conn->renew, false);

@@ -78,6 +78,9 @@ void *conn_io(void *user_data);
 void conn_nap(struct conn *conn, int timeout_ms);
 void conn_reconnect(struct conn *conn);
 
+/* A network that goes away without a word is to be noticed by TCP itself. */
+void conn_keep_alive(struct nbd_handle *h);
+
 /* Makes the I/O thread look around; it calls the other one when it has been woken. */
 void conn_wake(struct conn *conn);
 void conn_read_wake(struct conn *conn);

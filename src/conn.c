@@ -12,12 +12,17 @@
 
 #include <errno.h>
 #include <libnbd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#define KEEPALIVE_S 10 /* TCP: three such silences, and the network is gone */
 
 int64_t
 conn_clock_ms(void)
@@ -235,6 +240,20 @@ conn_losses(const struct conn *conn)
 
 /* ---- its life */
 
+void
+conn_keep_alive(struct nbd_handle *h)
+{
+    int fd = nbd_aio_get_fd(h), on = 1, seconds = KEEPALIVE_S, count = 3;
+    unsigned user_ms = 3 * KEEPALIVE_S * 1000;
+
+    /* Other sockets than TCP's refuse this, and do not need it. */
+    if (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 /* Signals are for the main thread. */
 static int
 start_thread(struct conn *conn)
@@ -298,6 +317,7 @@ conn_open(const struct source *source, const struct conn_events *events, void *o
 
     if (h == NULL)
         return NULL;
+    conn_keep_alive(h);
     struct conn *conn = conn_new(source, events, owner, index, info, h);
     if (conn == NULL) {
         nbd_close(h);

@@ -27,7 +27,7 @@ fuse_tests = \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
 	%D%/test-interrupted.sh \
-	%D%/test-reconnect.sh %D%/test-servers.sh \
+	%D%/test-reconnect.sh %D%/test-servers.sh %D%/test-network.sh \
 	%D%/test-replay-file.sh \
 	%D%/test-garbage.sh
 TESTS += $(fuse_tests)
