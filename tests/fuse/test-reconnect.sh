@@ -4,7 +4,7 @@
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
 need_program dd timeout cmp
-need_nbdkit file
+need_nbdkit file --filter=delay --filter=error
 
 sparsefile=$abs_top_builddir/tests/fuse/sparsefile
 image=$tmp/image
@@ -39,7 +39,7 @@ dd if=/dev/urandom of="$image" bs=1M count=64 status=none
 cp "$image" "$tmp/want"
 dd if=/dev/urandom of="$tmp/new" bs=1M count=16 status=none
 dd if="$tmp/new" of="$tmp/want" bs=1M seek=20 conv=notrunc status=none
-server_up --filter=delay file "$image" rdelay=10ms wdelay=10ms
+server_up --filter=delay file "$image" rdelay=100ms wdelay=10ms
 start_nbdmount "$uri" "$(new_dir mnt)"
 dd if="$mnt/nbd" of="$tmp/got" bs=64k count=256 status=none 2>"$tmp/read.err" &
 reader=$!
@@ -86,6 +86,51 @@ ok "it works again when the right one is back" wait_for read_one
 stop_nbdmount
 is "the daemon ends well after all that" "$status" 0
 
+# What was not flushed, and a server that does not take it again.
+dd if=/dev/urandom of="$tmp/block" bs=64k count=1 status=none
+put_block() { dd if="$tmp/block" of="$mnt/nbd" bs=64k seek="$1" conv=notrunc oflag=direct status=none; }
+sync_it() { run dd if=/dev/null of="$mnt/nbd" bs=1 count=0 conv=notrunc,fsync status=none; }
+has_block() { cmp -n 65536 -i 0:$((65536 * $1)) "$tmp/block" "$image"; }
+forget_block() { dd if=/dev/zero of="$image" bs=64k seek="$1" count=1 conv=notrunc status=none; }
+start_nbdmount "$uri" "$(new_dir mnt)"
+put_block 4
+server_down
+forget_block 4
+server_up -r file "$image"
+says() { grep -q -- "$1" "$nbdmount_log"; }
+ok "a server that is back and read-only is not taken" wait_for says "export has become read-only"
+run dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
+like "not even for reading" "$err" "Stale file handle"
+nok "what it forgot is not there" has_block 4
+server_down
+server_up file "$image"
+sync_works() { sync_it && [ "$status" -eq 0 ]; }
+ok "when it takes writes again, fsync succeeds" wait_for sync_works
+ok "and what it had forgotten is there again" has_block 4
+
+put_block 5
+server_down
+forget_block 5
+: >"$tmp/full"
+server_up --filter=error file "$image" error-pwrite=ENOSPC error-pwrite-rate=100% \
+    error-pwrite-file="$tmp/full"
+ok "a server that refuses what it has forgotten: the log says so" \
+    wait_for says "does not take again what it has forgotten: No space left"
+ok "it can be read from" dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
+sync_it
+like "the next fsync fails" "$err" "Input/output error"
+rm "$tmp/full"
+sync_it
+is "that is told once" "$status$err" "0"
+put_block 5
+sync_it
+is "what is written again is taken" "$status$err" "0"
+ok "and is there" has_block 5
+stop_nbdmount
+is "the daemon ends well" "$status" 0
+server_down
+server_up file "$image"
+
 # Silent: with timeout= it is gone, without it waits, but nobody is stuck.
 start_nbdmount -o timeout=1 "$uri" "$(new_dir mnt)"
 kill -s STOP "$server"
@@ -119,6 +164,7 @@ killed "a reader" "$sparsefile" read "$mnt/nbd" 0 4096
 killed "who reads ahead" dd if="$mnt/nbd" of=/dev/null bs=1M iflag=direct
 killed "a writer" dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=9 count=1 conv=notrunc
 killed "another writer of the same block" dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=9 count=1 conv=notrunc
+killed "who seeks" "$sparsefile" walk "$mnt/nbd"
 killed "who syncs" dd if=/dev/null of="$mnt/nbd" bs=1 count=0 conv=notrunc,fsync
 # The end, with bytes that cannot be flushed.
 kill -s TERM "$nbdmount_pid"
