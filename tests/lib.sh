@@ -282,6 +282,17 @@ stop() {
     return "$hard"
 }
 
+# freeze PID: stops a process where it is, all its threads, which kill -s STOP does not
+# wait for. thaw PID: it goes on.
+is_frozen() {
+    ! grep -hq '^State:[[:space:]]*[^TtZX]' "/proc/$1/task/"*/status
+}
+freeze() {
+    kill -s STOP "$1"
+    wait_for is_frozen "$1"
+}
+thaw() { kill -s CONT "$1"; }
+
 # Mounts first, then processes, the youngest first.
 stop_all() {
     local mount i saved=$?

@@ -133,7 +133,7 @@ server_up file "$image"
 
 # Silent: with timeout= it is gone, without it waits, but nobody is stuck.
 start_nbdmount -o timeout=1 "$uri" "$(new_dir mnt)"
-kill -s STOP "$server"
+freeze "$server"
 silent=$server
 dd if="$mnt/nbd" of="$tmp/got" bs=1M count=1 iflag=direct status=none 2>"$tmp/read.err" &
 reader=$!
@@ -141,11 +141,11 @@ server_up file "$image"
 ok "timeout=1: a reader of a silent server gets its bytes from the next one" wait_for is_gone "$reader"
 ok "the right ones" cmp -n 1048576 "$tmp/got" "$image"
 stop_nbdmount
-kill -s CONT "$silent"
+thaw "$silent"
 
 start_nbdmount "$uri" "$(new_dir mnt)"
 dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=3 count=1 conv=notrunc status=none
-kill -s STOP "$server"
+freeze "$server"
 # The kernel waits for the daemon's answer.
 is_in_request() { grep -qE 'request_wait_answer|fuse|folio|wait_on_page' "/proc/$1/wchan" || sleeps_long "$1"; }
 sleeps_long() { pause 0.3 && grep -qE '^[0-9]+ \(.*\) [DS]' "/proc/$1/stat"; }
@@ -173,17 +173,17 @@ stop "$nbdmount_pid"
 isnt "its status is not 0" "$status" 0
 like "and it says how many bytes were not flushed" "$(cat "$nbdmount_log")" "[0-9]+ bytes were written and could not be flushed"
 ok "nothing is mounted" is_unmounted "$mnt"
-kill -s CONT "$server"
+thaw "$server"
 
 # A second signal does not wait.
 start_nbdmount "$uri" "$(new_dir mnt)"
 dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=3 count=1 conv=notrunc status=none
-kill -s STOP "$server"
+freeze "$server"
 kill -s TERM "$nbdmount_pid"
 pause 0.3
 kill -s TERM "$nbdmount_pid"
 within "a second SIGTERM ends it at once" 2000 wait_for is_gone "$nbdmount_pid"
-kill -s CONT "$server"
+thaw "$server"
 
 for bad in retry=soon retry=-1 timeout=1x replay=1 replay=1T; do
     run "$nbdmount" -o "$bad" "$uri" "$tmp"

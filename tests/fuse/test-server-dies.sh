@@ -46,7 +46,7 @@ is "the daemon ends well" "$status" 0
 # Silent: SIGTERM must end the mount all the same.
 start_nbdkit memory 1M
 start_nbdmount "$uri" "$(new_dir mnt)"
-kill -s STOP "$nbdkit_pid"
+freeze "$nbdkit_pid"
 "$sparsefile" read "$mnt/nbd" 0 4096 >/dev/null 2>&1 &
 reader=$!
 kill -s TERM "$nbdmount_pid"

@@ -23,8 +23,6 @@ down() { # NAME
     wait_for is_gone "${server[$1]}"
     wait "${server[$1]}" 2>/dev/null
 }
-freeze() { kill -s STOP "${server[$1]}"; }
-thaw() { kill -s CONT "${server[$1]}"; }
 uri_of() { echo "nbd+unix:///?socket=$tmp/$1.sock"; }
 a=$(uri_of a) b=$(uri_of b) c=$(uri_of c)
 says() { grep -qF -- "$1" "$nbdmount_log"; }
@@ -79,11 +77,11 @@ down b
 ok "then the other one is killed: reads go on" more_rounds
 up b file "$image"
 ok "that joins again too" wait_for says "$b: connected again"
-freeze a
+freeze "${server[a]}"
 begin=$(milliseconds)
 ok "a server is stopped: reads go on after the timeout" more_rounds
 at_most "and not much later" "$(($(milliseconds) - begin))" 8000
-thaw a
+thaw "${server[a]}"
 ok "it joins again when it goes on" wait_for has_said 2 "$a: connected again"
 read_well "all that was read was right"
 
@@ -191,10 +189,10 @@ ok "the first again" wait_for has_said 2 "$a: is the active server now"
 up b --filter=delay file "$image" wdelay=5ms
 writing 24
 wait_for written_to a $(($(asked a Write) + 20))
-freeze a
+freeze "${server[a]}"
 wrote_well "the active server is stopped: the writer goes on"
 ok "all of it has arrived" cmp "$image" "$tmp/want"
-thaw a
+thaw "${server[a]}"
 ends_well
 ok "also after the old server has gone on" cmp "$image" "$tmp/want"
 down a
@@ -208,7 +206,7 @@ start_nbdmount -o timeout=1,fence=3 "$a|$b" "$(new_dir mnt)"
 block() { head -c 4096 /dev/zero | tr '\0' "$1"; }
 block 1 >"$tmp/one"
 block 2 >"$tmp/two"
-freeze a
+freeze "${server[a]}"
 # put FILE BLOCK
 put() { timeout 60 dd if="$1" of="$mnt/nbd" bs=4096 seek="$2" conv=notrunc oflag=direct status=none; }
 put "$tmp/one" 5 &
@@ -220,7 +218,7 @@ second=$!
 ok "reads go on at once" timeout 4 cmp -n 4096 -i 409600 "$mnt/nbd" "$image"
 ok "what the silent one may still do waits" is_alive "$first"
 ok "and so does what comes after it at the same place" is_alive "$second"
-thaw a
+thaw "${server[a]}"
 has_one() { cmp -n 4096 -i 0:20480 "$tmp/one" "$image"; }
 ok "the old server does it late" wait_for has_one
 wait "$first" && wait "$second"
