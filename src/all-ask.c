@@ -17,7 +17,7 @@
 
 #define ASK_MS        30000 /* for a connection and an answer */
 #define CONNECT_MS    3000  /* where there is an older listing to show */
-#define LINGER_MS     200   /* the connection is kept that long for the next question */
+#define LINGER_MS     50    /* the connection is kept that long for the next question */
 #define HELPERS       15
 #define EACH_AT_LEAST 4   /* questions that wait, so that a helper is worth it */
 #define AHEAD         128 /* files */
@@ -238,6 +238,14 @@ do_info(struct all *all, struct asker *asker, struct node *node)
     tell_info(all, node, &info, error);
 }
 
+/* Servers that do one thing at a time do nothing for an export that is opened while
+ * another client is in the handshake (nbdkit's serialize_all_requests). */
+static bool
+must_not_linger(const struct all *all, const struct asker *asker)
+{
+    return all->opening > 0 && asker->catalog != NULL;
+}
+
 static void *
 help_thread(void *user_data)
 {
@@ -254,8 +262,9 @@ help_thread(void *user_data)
         struct node *node = dequeue(all);
         if (node == NULL) {
             struct timespec until = all_time_in(LINGER_MS);
-            helps = pthread_cond_timedwait(&all->changed, &all->lock, &until) == 0 ||
-                    all->ask_first != NULL;
+            helps = !must_not_linger(all, &asker) &&
+                    (pthread_cond_timedwait(&all->changed, &all->lock, &until) == 0 ||
+                     all->ask_first != NULL);
             continue;
         }
         pthread_mutex_unlock(&all->lock);
@@ -369,7 +378,8 @@ ask_thread(void *user_data)
         if (waiting == NULL && node == NULL) {
             struct timespec until =
                 all_time_in(asker.catalog != NULL ? LINGER_MS : 1000);
-            if (pthread_cond_timedwait(&all->changed, &all->lock, &until) == ETIMEDOUT)
+            if (must_not_linger(all, &asker) ||
+                pthread_cond_timedwait(&all->changed, &all->lock, &until) == ETIMEDOUT)
                 rest(all, &asker);
             continue;
         }

@@ -110,6 +110,7 @@ start_opening(struct all *all, struct node *node)
         pthread_detach(thread);
         node->opening = true;
         all->opening++;
+        pthread_cond_broadcast(&all->changed);
         return;
     }
     free(opening);

@@ -88,6 +88,8 @@ options_check(struct options *options, char **why)
     if (options->wait.replay_file != NULL && options->exports == EXPORTS_ALL)
         return option_refuse(why,
                              "replay-file is for one export, and all shows several");
+    if (options->wait.replay_file != NULL) /* it is of one export */
+        options->exports = EXPORTS_SINGLE;
     /* Who gives keys does not want to go on without. */
     if (tls->mode == TLS_UNSET && any)
         tls->mode = TLS_REQUIRE;

@@ -27,6 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SOURCE_MAX 1024 /* bytes of the source's name; mount(2) takes a page */
+
 struct session {
     struct fuse_session *fuse;
     const struct options *options;
@@ -123,7 +125,8 @@ add_arguments(struct fuse_args *args, const struct options *options,
     /* default_permissions: the kernel checks the file's mode, also with allow_other */
     bool fine = asprintf(&own, "subtype=nbdmount,default_permissions,max_read=%zu",
                          FILE_TRANSFER_MAX) != -1 &&
-                asprintf(&name, "fsname=%s", source_text) != -1;
+                asprintf(&name, "fsname=%.*s%s", SOURCE_MAX, source_text,
+                         strlen(source_text) > SOURCE_MAX ? "..." : "") != -1;
     char *all = NULL;
     /* escaped: a URI may have commas, and must not be able to add options */
     fine = fine && fuse_opt_add_opt(&all, own) == 0 &&

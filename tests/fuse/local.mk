@@ -22,7 +22,7 @@ fuse_tests = \
 	%D%/test-lifecycle.sh \
 	%D%/test-refused.sh \
 	%D%/test-options.sh \
-	%D%/test-all.sh %D%/test-list.sh %D%/test-map.sh %D%/test-tls.sh %D%/test-session.sh %D%/test-mount.sh %D%/test-handover.sh %D%/test-choice.sh \
+	%D%/test-all.sh %D%/test-list.sh %D%/test-map.sh %D%/test-tls.sh %D%/test-session.sh %D%/test-mount.sh %D%/test-handover.sh %D%/test-choice.sh %D%/test-names.sh \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
