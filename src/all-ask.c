@@ -73,7 +73,10 @@ all_ask_list(struct all *all, struct asker *asker, char **why)
         return EIO;
     struct handshake_wait wait = wait_for(all, ASK_MS, keep_asking);
     int error = asker_list(asker, &wait, &listing, why);
+    if (error == 0 && listing.refused && all->tells)
+        error = EIO; /* it has listed before: something is wrong with it for now */
     if (error == 0) {
+        all->tells = !listing.refused;
         if (listing.refused) {
             log_info("%s: the server does not list its exports: %s", all->source->text,
                      *why != NULL ? *why : "out of memory");

@@ -92,6 +92,7 @@ struct all {
     unsigned opening; /* threads */
     bool stopping;
     bool told;           /* that listing fails */
+    bool tells;          /* the server lists; only who asks for it looks at this */
     unsigned reloads;    /* listings that all_reload has asked for */
     struct figures past; /* of exports that were closed */
     pthread_t thread;

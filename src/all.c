@@ -132,6 +132,7 @@ all_open(const struct source *source, const struct options *options, struct fs *
         all->first_asker.catalog = choice->catalog;
         all->first_asker.asked = 1;
         all->first_asker.listed = true;
+        all->tells = true;
         all->first_asker.was_connected = true;
         choice->catalog = NULL;
         all_take_listing(all, &choice->listing);

@@ -45,6 +45,21 @@ exec 5<&-
 stop_nbdmount
 is "the daemon ends well" "$status" 0
 
+# A server that lists, and for a while cannot.
+start_nbdkit eval list_exports="[ ! -e '$tmp/broken' ] || { echo EIO >&2; exit 1; }; echo NAMES; cat '$tmp/list'" \
+    open='echo "$3"' get_size='echo 4096' pread='head -c $3 /dev/zero'
+echo one >"$tmp/list"
+start_nbdmount --all "$uri" "$(new_dir mnt)"
+: >"$tmp/broken"
+echo two >"$tmp/list"
+told() { ls "$mnt" >/dev/null; grep -q "the exports cannot be listed" "$nbdmount_log"; }
+ok "a listing that fails later is logged" wait_for told
+is "and what was there stays" "$(ls "$mnt")" one
+rm "$tmp/broken"
+renewed() { [ "$(ls "$mnt")" = two ]; }
+ok "until it works again" wait_for renewed
+stop_nbdmount
+
 # ---- names
 
 cat >"$tmp/list.sh" <<'S'
