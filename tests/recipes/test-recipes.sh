@@ -19,14 +19,22 @@ for folder in /srv /run "$home"; do
 done
 mkdir /run/sshd "$home/.ssh" "$tmp/client" "$tmp/www"
 chmod 700 "$home" "$home/.ssh"
-start server unshare -n "$BASH" -c "exec {never}<>'$tmp/.never'; echo up; read -r -u \$never"
-server=$started_pid
-wait_for grep -q up "$started_log"
-on_server() { nsenter --net="/proc/$server/ns/net" "$@"; }
-ip link add client type veth peer name server netns "$server" || bail_out "no network between two namespaces"
-ip address add 192.0.2.2/24 dev client && ip link set client up
-on_server ip address add 192.0.2.1/24 dev server && on_server ip link set server up && on_server ip link set lo up
-printf '127.0.0.1 localhost\n192.0.2.1 server.example.com\n' >"$tmp/hosts"
+# host NAME ADDRESS: a network of its own, with a wire to this one; its process in host_NAME.
+host() {
+    start "$1" unshare -n "$BASH" -c "exec {never}<>'$tmp/.never'; echo up; read -r -u \$never"
+    declare -g "host_$1=$started_pid"
+    wait_for grep -q up "$started_log"
+    ip link add "to-$1" type veth peer name wire netns "$started_pid" || bail_out "no network between two namespaces"
+    ip address add 192.0.2.1 peer "$2" dev "to-$1" && ip link set "to-$1" up
+    on "$1" ip address add "$2" peer 192.0.2.1 dev wire && on "$1" ip link set wire up && on "$1" ip link set lo up
+}
+on() { # HOST COMMAND...
+    local process=host_$1
+    nsenter --net="/proc/${!process}/ns/net" "${@:2}"
+}
+host server 192.0.2.2
+host other 192.0.2.3
+printf '127.0.0.1 localhost\n192.0.2.2 server.example.com\n192.0.2.3 other.example.com\n' >"$tmp/hosts"
 mount --bind "$tmp/hosts" /etc/hosts || bail_out "no /etc/hosts of our own"
 # A locked password would keep root out, with whatever key.
 sed 's/^root:[^:]*:/root:*:/' /etc/shadow >"$tmp/shadow" && mount --bind "$tmp/shadow" /etc/shadow
@@ -36,10 +44,10 @@ ssh-keygen -q -t ed25519 -N '' -f "$home/.ssh/id_ed25519"
 cp "$home/.ssh/id_ed25519.pub" "$home/.ssh/authorized_keys"
 echo "server.example.com $(cut -d' ' -f1,2 "$tmp/host-key.pub")" >"$home/.ssh/known_hosts"
 printf '%s\n' "HostKey $tmp/host-key" 'UsePAM no' 'PidFile none' 'Subsystem sftp internal-sftp' >"$tmp/sshd.conf"
-start sshd nsenter --net="/proc/$server/ns/net" /sbin/sshd -D -e -f "$tmp/sshd.conf"
+start sshd nsenter --net="/proc/$host_server/ns/net" /sbin/sshd -D -e -f "$tmp/sshd.conf"
 sshd_log=$started_log
 printf 'server.document-root = "%s"\nserver.port = 80\n' "$tmp/www" >"$tmp/lighttpd.conf"
-start lighttpd nsenter --net="/proc/$server/ns/net" lighttpd -D -f "$tmp/lighttpd.conf"
+start lighttpd nsenter --net="/proc/$host_server/ns/net" lighttpd -D -f "$tmp/lighttpd.conf"
 listens() { (: <"/dev/tcp/server.example.com/$1") 2>/dev/null; }
 wait_for listens 22 || { diag_file "$sshd_log"; bail_out "no sshd"; }
 wait_for listens 80 || { diag_file "$started_log"; bail_out "no web server"; }
@@ -58,7 +66,8 @@ cook() {
         blocks -v name="$name" -v number=$number >"$tmp/script"
         case $where in
         client) (cd "$tmp/client" && run_script) ;;
-        server) (cd "$home" && run_script on_server) ;;
+        server) (cd "$home" && run_script on server) ;;
+        servers) (cd "$home" && run_script on server && run_script on other) ;;
         esac || { fail "$name: its commands work, on the $where"; return 1; }
     done
     pass "$name: its commands work"
@@ -208,6 +217,20 @@ wash_up
 cook psk
 same psk "$tmp/disk.img"
 is "psk: nobody else can read the key" "$(stat -c %a "$tmp/client/keys.psk")" 600
+wash_up
+
+cook several
+same several "$tmp/disk.img"
+pids=$(pgrep -x nbdkit)
+is "several: there are two servers" "$(echo "$pids" | wc -l)" 2
+ended=0
+for pid in $pids; do
+    kill -s KILL "$pid"
+    ended=$((ended + 1))
+    [ "$ended" -eq 1 ] || continue
+    ok "several: it goes on with the other one" dd if="$mnt/nbd" of="$tmp/copy" bs=64k iflag=direct status=none
+    ok "with the right bytes" cmp "$tmp/copy" "$tmp/disk.img"
+done
 wash_up
 
 # ---- backups
