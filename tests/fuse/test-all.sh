@@ -42,6 +42,12 @@ gone() { ! ls "$mnt" | grep -qx disk7; }
 ok "one that has ended goes" wait_for gone
 is "a file that is open stays" "$(head -c 4 <&5)" data
 exec 5<&-
+ls "$mnt" >/dev/null
+rm "$tmp/images/disk9" # the kernel and we still know its name
+run cat "$mnt/disk9"
+like "one that ends between the listing and its use is an error" "$status $err" "^1 .*(Input/output error|No such file)"
+like "and the log names it and says why" "$(cat "$nbdmount_log")" "/disk9?.*no such export"
+ok "others still open" cmp "$mnt/disk8" "$tmp/images/disk8"
 stop_nbdmount
 is "the daemon ends well" "$status" 0
 

@@ -42,6 +42,8 @@ ok "umount" umount "$mnt"
 run mount -t fuse.nbdmount "$plain" "$mnt" -o ro
 is "mount -t fuse.nbdmount" "$status" 0
 is "-o ro" "$(stat -c %a "$mnt/nbd")" 400
+run dd if=/dev/zero of="$mnt/nbd" bs=512 count=1 conv=notrunc
+like "writing it is EROFS, also for root" "$err" "Read-only file system"
 umount "$mnt"
 rm "$tmp/sbin/mount.fuse.nbdmount"
 run mount -t fuse.nbdmount "$plain" "$mnt" -o ro,nofail
@@ -147,4 +149,23 @@ like "and says so" "$err" "gone"
 ok "and works" cmp "$mnt/nbd" "$tmp/disk.img"
 umount "$mnt"
 ok "nothing is left under it" is_unmounted "$mnt"
+
+# One of another program is not ours to take away.
+exec 7<>/dev/fuse
+mount -i -t fuse.other -o fd=7,rootmode=40000,user_id=0,group_id=0 other "$mnt"
+exec 7>&-
+run mount -t nbd "$plain" "$mnt"
+like "another program's dead mount is left there, and it is said what ends it" "$status $err" \
+    "^32 .*type fuse.other whose daemon is gone.*fusermount3 -u $mnt"
+is "it is one line" "$(wc -l <"$tmp/.err")" 1
+ok "it is still there" is_mounted "$mnt"
+ok "what is said ends it" fusermount3 -u "$mnt"
+
+# A disk that is read-only at the server.
+start_nbdkit -r file "$tmp/disk.img"
+run mount -t nbd "$uri" "$mnt"
+is "a server that is read-only" "$status $(stat -c %a "$mnt/nbd")" "0 400"
+run dd if=/dev/zero of="$mnt/nbd" bs=512 count=1 conv=notrunc
+like "writing it is EROFS" "$err" "Read-only file system"
+umount "$mnt"
 done_testing

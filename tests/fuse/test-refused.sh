@@ -53,6 +53,7 @@ refused_busy() {
     isnt "a mountpoint below a file is refused" "$status" 0
 }
 refused_busy -f
+refused "a mountpoint in use" "$busy: busy, .*take another, or unmount it" "$uri" "$busy"
 mnt=$busy
 stop_nbdmount
 
