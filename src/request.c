@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 
+#define WINDOW_MS 150 /* connections call for a look every 200 ms */
+#define LOOKS_MAX 250 /* in a window */
+
 /* request.answered.  Who looks whether somebody still waits keeps the answer away for
  * that long, because it frees what libfuse knows of the request. */
 enum { UNANSWERED, LOOKING, ANSWERED };
@@ -23,6 +26,7 @@ request_begin(struct request *request, struct export *export, struct fuse_req *f
     request->export = export;
     atomic_init(&request->answered, UNANSWERED);
     atomic_init(&request->error, 0);
+    request->look_round = 0;
     export_request_begins(export);
 }
 
@@ -132,6 +136,32 @@ is_killed(pid_t thread, bool interrupted)
     return killed;
 }
 
+/* To look costs some system calls, so in each window there are looks for so many only.
+ * Who had one has no other in the same round, which ends with the first window in which
+ * there were looks for all. */
+static struct {
+    _Atomic int64_t begin_ms;
+    atomic_uint used;
+    atomic_uint round;
+} window = {.round = 1};
+
+static bool
+may_look(struct request *request)
+{
+    int64_t now = conn_clock_ms(), begin = atomic_load(&window.begin_ms);
+
+    if (now - begin >= WINDOW_MS &&
+        atomic_compare_exchange_strong(&window.begin_ms, &begin, now) &&
+        atomic_exchange(&window.used, 0) < LOOKS_MAX)
+        atomic_fetch_add(&window.round, 1);
+    unsigned round = atomic_load(&window.round);
+    if (request->look_round == round || atomic_load(&window.used) >= LOOKS_MAX)
+        return false;
+    atomic_fetch_add(&window.used, 1);
+    request->look_round = round;
+    return true;
+}
+
 void
 request_look(struct request *request)
 {
@@ -140,8 +170,8 @@ request_look(struct request *request)
     if (!atomic_compare_exchange_strong(&request->answered, &state, LOOKING))
         return;
     state = UNANSWERED;
-    if (is_killed(fuse_req_ctx(request->fuse)->pid,
-                  fuse_req_interrupted(request->fuse) != 0)) {
+    if (may_look(request) && is_killed(fuse_req_ctx(request->fuse)->pid,
+                                       fuse_req_interrupted(request->fuse) != 0)) {
         fuse_reply_err(request->fuse, EINTR);
         state = ANSWERED;
     }

@@ -20,7 +20,8 @@ struct stat;
 struct request {
     struct fuse_req *fuse;
     struct export *export;
-    atomic_int answered;                   /* see request.c */
+    atomic_int answered;                   /* see request.c, as look_round */
+    unsigned look_round;                   /* its own while it is LOOKING */
     atomic_int error;                      /* an errno; the first one */
     atomic_uint parts;                     /* under way, and one for who submits them */
     void (*step)(struct request *request); /* all parts of the step have come back */
@@ -37,7 +38,8 @@ void request_submit(struct request *request, struct command *cmd);
 void request_go(struct request *request);
 
 /* The answer is late: if who waits for it was killed, it is answered.  While the memory
- * is there, any thread may call it. */
+ * is there, any thread may call it.  Where thousands are late it does not look at each
+ * of them each time, but at all in turn. */
 void request_look(struct request *request);
 
 /* The errno that a program sees for what an NBD command ended with. */
