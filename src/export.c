@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define READS_MAX ((size_t)128 << 20) /* bytes that are being read */
+
 /* A flush of our own, when there is too much to remember. */
 struct own_flush {
     struct command cmd;
@@ -28,6 +30,7 @@ export_free(struct export *export)
     free(export->own_flush);
     sparse_free(export->sparse);
     ordering_clear(&export->changes);
+    quota_clear(&export->reads);
     if (export->idle != -1)
         close(export->idle);
     free(export);
@@ -139,6 +142,7 @@ on_tick(void *owner)
     struct export *export = owner;
 
     ordering_look(&export->changes);
+    quota_look(&export->reads);
 }
 
 static void
@@ -197,6 +201,7 @@ export_open(const struct source *source, unsigned connections, bool read_only,
         return NULL;
     export->source = *source;
     ordering_init(&export->changes);
+    quota_init(&export->reads, READS_MAX);
     clock_gettime(CLOCK_REALTIME, &now);
     atomic_init(&export->mtime_ns, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
     export->idle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -7,6 +7,7 @@
 #include "ordering.h"
 #include "pool.h"
 #include "prefetch.h"
+#include "quota.h"
 #include "replay.h"
 #include "sparse.h"
 
@@ -23,6 +24,7 @@ struct export
     struct sparse *sparse;
     struct prefetch *prefetch;
     struct ordering changes;
+    struct quota reads; /* bytes that are being read */
 
     _Atomic int64_t mtime_ns; /* since 1970; when the file was last written */
     _Atomic uint64_t written; /* bytes changed */

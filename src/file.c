@@ -24,7 +24,16 @@ struct reading {
     size_t buf_len;
     size_t skip; /* the answer begins here in buf */
     size_t len;
+    int64_t give_up_ms; /* 0: as the pool says */
     struct command cmd[];
+};
+
+/* A read that waits until less is being read. */
+struct late_reading {
+    struct request request;
+    struct quota_wait wait;
+    uint64_t off;
+    int64_t give_up_ms;
 };
 
 const uint8_t file_zeros[FILE_TRANSFER_MAX];
@@ -40,6 +49,7 @@ read_end(struct request *request)
     else
         request_answer_data(request, reading->buf + reading->skip, reading->len);
     buffer_give(reading->buf, reading->buf_len);
+    quota_give(&request->export->reads, reading->len);
     request_end(request);
     free(reading);
 }
@@ -106,6 +116,7 @@ submit_pieces(struct reading *reading, uint64_t base, const struct piece *pieces
                 .off = pieces[i].off + done,
                 .len = len,
                 .buf = reading->buf + (pieces[i].off - base + done),
+                .give_up_ms = reading->give_up_ms,
             };
             request_submit(&reading->request, cmd);
             done += len;
@@ -113,23 +124,14 @@ submit_pieces(struct reading *reading, uint64_t base, const struct piece *pieces
     request_go(&reading->request);
 }
 
-void
-file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len)
+/* len bytes of the quota are taken, and n pieces planned. */
+static void
+read_now(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len,
+         struct piece *pieces, unsigned n, int64_t give_up_ms)
 {
     const struct conn_info *info = &export->info;
-    uint64_t size = (uint64_t)export_size(export);
-    struct piece pieces[PIECES_MAX];
 
-    if (off >= size)
-        len = 0;
-    else if (len > size - off)
-        len = size - off;
-    unsigned n = sparse_plan(export->sparse, off, len, pieces, PIECES_MAX);
-    if (n == 0 && len <= sizeof file_zeros) {
-        fuse_reply_buf(fuse, (const char *)file_zeros, len);
-        return;
-    }
-    n = align_pieces(info, size, pieces, n);
+    n = align_pieces(info, (uint64_t)export_size(export), pieces, n);
     uint64_t base = off, end = off + len;
     if (n > 0 && pieces[0].off < base)
         base = pieces[0].off;
@@ -144,6 +146,7 @@ file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len
         free(reading);
         buffer_give(buf, end - base);
         fuse_reply_err(fuse, ENOMEM);
+        quota_give(&export->reads, len);
         return;
     }
     request_begin(&reading->request, export, fuse);
@@ -151,8 +154,78 @@ file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len
     reading->buf_len = end - base;
     reading->skip = off - base;
     reading->len = len;
+    reading->give_up_ms = give_up_ms;
     fill_holes(reading, base, pieces, n);
     submit_pieces(reading, base, pieces, n, info->maximum);
+}
+
+static void
+on_turn(struct quota_wait *wait)
+{
+    struct late_reading *late =
+        (struct late_reading *)((char *)wait - offsetof(struct late_reading, wait));
+    struct export *export = late->request.export;
+    struct piece pieces[PIECES_MAX];
+
+    if (!atomic_exchange(&late->request.answered, true)) {
+        unsigned n =
+            sparse_plan(export->sparse, late->off, wait->bytes, pieces, PIECES_MAX);
+        read_now(export, late->request.fuse, late->off, wait->bytes, pieces, n,
+                 late->give_up_ms);
+    } else {
+        quota_give(&export->reads, wait->bytes);
+    }
+    request_end(&late->request);
+    free(late);
+}
+
+static void
+on_late_look(struct quota_wait *wait)
+{
+    request_look(
+        &((struct late_reading *)((char *)wait - offsetof(struct late_reading, wait)))
+             ->request);
+}
+
+/* It waits its turn; a connection it waits for no longer than if it had not. */
+static void
+read_later(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len)
+{
+    struct late_reading *late = malloc(sizeof *late);
+    int64_t now = conn_clock_ms(), retry_ms = export->source.retry_ms;
+
+    if (late == NULL) {
+        fuse_reply_err(fuse, ENOMEM);
+        return;
+    }
+    request_begin(&late->request, export, fuse);
+    late->off = off;
+    late->give_up_ms = retry_ms < INT64_MAX - now ? now + retry_ms : INT64_MAX;
+    late->wait = (struct quota_wait){
+        .bytes = len,
+        .start = on_turn,
+        .look = on_late_look,
+    };
+    quota_wait(&export->reads, &late->wait);
+}
+
+void
+file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len)
+{
+    uint64_t size = (uint64_t)export_size(export);
+    struct piece pieces[PIECES_MAX];
+
+    if (off >= size)
+        len = 0;
+    else if (len > size - off)
+        len = size - off;
+    unsigned n = sparse_plan(export->sparse, off, len, pieces, PIECES_MAX);
+    if (n == 0 && len <= sizeof file_zeros)
+        fuse_reply_buf(fuse, (const char *)file_zeros, len);
+    else if (quota_try(&export->reads, len))
+        read_now(export, fuse, off, len, pieces, n, 0);
+    else
+        read_later(export, fuse, off, len);
 }
 
 /* ---- lseek */
@@ -187,8 +260,6 @@ file_seek(struct export *export, struct fuse_req *fuse, uint64_t off, bool data)
     }
     request_begin(request, export, fuse);
     sparse_seek(export->sparse, off, data, on_seek_answer, on_seek_late, request);
-    if (data)
-        sparse_learn(export->sparse, off); /* it goes on from there */
 }
 
 /* ---- fsync */
