@@ -1,9 +1,11 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
-check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open
+check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_readahead_SOURCES = %D%/readahead.c
 %C%_readahead_LDADD = -lpthread
+%C%_crowd_SOURCES = %D%/crowd.c
+%C%_crowd_LDADD = -lpthread
 
 %C%_interrupted_open_SOURCES = %D%/interrupted-open.c
 %C%_interrupted_open_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
@@ -28,7 +30,7 @@ fuse_tests = \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
 	%D%/test-interrupted.sh \
 	%D%/test-reconnect.sh %D%/test-servers.sh %D%/test-network.sh \
-	%D%/test-replay-file.sh \
+	%D%/test-replay-file.sh %D%/test-limits.sh \
 	%D%/test-garbage.sh
 TESTS += $(fuse_tests)
 EXTRA_DIST += $(fuse_tests)
