@@ -159,6 +159,11 @@ if [ -e "$units/secure.service" ]; then
         diag "$(journal nbdmount@secure; journal secure)"
     is "over TLS" "$(inside stat -c %s /srv/tls/nbd)" 5242880
     sc stop nbdmount@secure
+    sed -i 's/tls-hostname=localhost/tls-hostname=elsewhere/' "$root/etc/nbdmount/secure.conf"
+    nok "a server with another name: the start fails" sc start nbdmount@secure
+    like "and the journal says why, and what to do" "$(journal nbdmount@secure)" \
+        'does not have the name "elsewhere"; .*tls-hostname='
+    sc stop nbdmount@secure
 else
     skip "with LoadCredential" "certtool makes the certificates"
 fi
