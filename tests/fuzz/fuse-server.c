@@ -30,6 +30,8 @@ static int listener;
 struct out {
     uint8_t bytes[64 + DISK_MAX];
     size_t len;
+    uint8_t payload[DISK_MAX]; /* of a command that came in */
+    int fd;
 };
 
 static void
@@ -89,6 +91,21 @@ put_export(struct out *out, uint32_t option, const struct disk *d)
     put_option(out, option, 1, 0);
 }
 
+static void
+put_listing(struct out *out, uint32_t option)
+{
+    static const char *const names[] = {"", "disk", "folder/disk"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        uint32_t len = (uint32_t)strlen(names[i]);
+        put_option(out, option, 2, 4 + len);
+        put(out, len, 4);
+        memcpy(out->bytes + out->len, names[i], len);
+        out->len += len;
+    }
+    put_option(out, option, 1, 0);
+}
+
 /* Until GO: true. */
 static bool
 shake_hands(int fd, struct out *out, const struct disk *d)
@@ -109,6 +126,8 @@ shake_hands(int fd, struct out *out, const struct disk *d)
             return false;
         if (option == 7 || option == 6) { /* GO, INFO */
             put_export(out, option, d);
+        } else if (option == 3) { /* LIST */
+            put_listing(out, option);
         } else if (option == 8 && d->structured) {
             put_option(out, option, 1, 0);
         } else if (option == 10 && d->structured) { /* SET_META_CONTEXT */
@@ -220,8 +239,7 @@ answer(struct out *out, const struct disk *d, unsigned type, uint64_t cookie,
 static void
 serve(int fd, struct out *out, const struct disk *d)
 {
-    static uint8_t payload[DISK_MAX];
-    uint8_t header[28];
+    uint8_t header[28], *payload = out->payload;
 
     for (unsigned n = 1; take(fd, header, sizeof header); n++) {
         unsigned type = load_be16(header + 6);
@@ -229,7 +247,7 @@ serve(int fd, struct out *out, const struct disk *d)
         uint32_t len = load_be32(header + 24);
         bool is_write = type == WIRE_CMD_WRITE;
         if (type == WIRE_CMD_DISC ||
-            (is_write && (len > sizeof payload || !take(fd, payload, len))) ||
+            (is_write && (len > DISK_MAX || !take(fd, payload, len))) ||
             (type == WIRE_CMD_READ && len > DISK_MAX))
             return;
         bool bad = d->bad > 0 && n % d->bad == 0;
@@ -255,20 +273,33 @@ serve(int fd, struct out *out, const struct disk *d)
 static void *
 work(void *user_data)
 {
-    static struct out out;
+    struct out *out = user_data;
 
+    pthread_mutex_lock(&lock);
+    struct disk d = disk;
+    pthread_mutex_unlock(&lock);
+    if (shake_hands(out->fd, out, &d))
+        serve(out->fd, out, &d);
+    close(out->fd);
+    free(out);
+    return NULL;
+}
+
+static void *
+listen_on(void *user_data)
+{
     (void)user_data;
     for (;;) {
+        struct out *out = malloc(sizeof *out);
+        pthread_t thread;
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd == -1)
+        if (fd == -1 || out == NULL)
             abort();
-        pthread_mutex_lock(&lock);
-        struct disk d = disk;
-        pthread_mutex_unlock(&lock);
-        out.len = 0;
-        if (shake_hands(fd, &out, &d))
-            serve(fd, &out, &d);
-        close(fd);
+        out->fd = fd;
+        out->len = 0;
+        if (pthread_create(&thread, NULL, work, out) != 0)
+            abort();
+        pthread_detach(thread);
     }
     return NULL;
 }
@@ -290,7 +321,8 @@ server_begin(void)
         abort();
     snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", folder);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) == -1 ||
-        listen(listener, 16) == -1 || pthread_create(&thread, NULL, work, NULL) != 0)
+        listen(listener, 16) == -1 ||
+        pthread_create(&thread, NULL, listen_on, NULL) != 0)
         abort();
     pthread_detach(thread);
     atexit(clean_up);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* fuzz-fuse.c - the daemon against any requests of the kernel
  *
- * The input is settings, and then messages as they come from /dev/fuse: any operation,
- * inode, flag, offset and length.  What the kernel guarantees is kept to: a message has
- * its length, a handle is one that the daemon gave and not yet released, no read is
- * larger than was negotiated.  Each request is answered once, a read gives what the
- * server's disk has, nothing is left over, and there is an end.
+ * Of one export, or of all that the server has.  The input is settings, and then
+ * messages as they come from /dev/fuse: any operation, inode, flag, offset and length.
+ * What the kernel guarantees is kept to: a message has its length, a handle is one that
+ * the daemon gave and not yet released, no read is larger than was negotiated.  Each
+ * request is answered once, a read gives what the server's disk has, nothing is left
+ * over, and there is an end.
  */
 
 #define FUSE_USE_VERSION 314
 
 #include "fuse-server.h"
 
+#include "all.h"
+#include "choose.h"
 #include "fs.h"
 #include "options.h"
 
@@ -29,6 +32,7 @@
 #define TRANSFER_MAX (1 << 20)
 #define ANSWER_S     20
 #define FILE_INODE   (FUSE_ROOT_ID + 1)
+#define NODES_MAX    8
 
 #define PROMISE(condition)                                                             \
     do {                                                                               \
@@ -46,7 +50,12 @@ struct asked {
     uint64_t off; /* of a read */
     unsigned answers;
     int error;
-    uint64_t handle; /* of an open */
+    uint64_t node;
+    uint64_t got; /* the handle of an open, the inode of a lookup */
+};
+
+struct handle {
+    uint64_t handle, node;
 };
 
 /* What the kernel knows. */
@@ -60,10 +69,12 @@ struct kernel {
     pthread_cond_t answered;
     struct asked asked[REQUESTS_MAX]; /* the unique number is the index, and 1 */
     unsigned n, waits_for;
-    uint64_t handle[HANDLES_MAX];
+    struct handle handle[HANDLES_MAX];
     unsigned handles;
+    uint64_t node[NODES_MAX]; /* that it may ask about */
+    unsigned nodes;
     unsigned interrupts;
-    uint64_t file;
+    bool all;
     uint64_t size;
 };
 
@@ -95,7 +106,7 @@ check_read(const struct asked *asked, const struct iovec *iov, int count, size_t
     uint64_t most = off < kernel->size ? kernel->size - off : 0;
 
     PROMISE(len == (asked->size < most ? asked->size : most));
-    for (int i = 1; i < count && asked->check; i++) {
+    for (int i = 1; i < count && asked->check && !kernel->all; i++) {
         PROMISE(server_has(off, iov[i].iov_base, iov[i].iov_len));
         off += iov[i].iov_len;
     }
@@ -128,7 +139,11 @@ on_write(int fd, struct iovec *iov, int count, void *userdata)
         PROMISE(len <= asked->size);
     if (out->error == 0 && asked->opcode == FUSE_OPEN) {
         PROMISE(len == sizeof(struct fuse_open_out));
-        memcpy(&asked->handle, iov[1].iov_base, sizeof asked->handle);
+        memcpy(&asked->got, iov[1].iov_base, sizeof asked->got);
+    }
+    if (out->error == 0 && asked->opcode == FUSE_LOOKUP) {
+        PROMISE(len == sizeof(struct fuse_entry_out));
+        memcpy(&asked->got, iov[1].iov_base, sizeof asked->got);
     }
     if (is_answered(asked->opcode))
         kernel->waits_for--;
@@ -167,6 +182,7 @@ ask(struct message *m, size_t body_len, bool alone)
     m->header.len = (uint32_t)(sizeof m->header + body_len);
     m->header.pid = (uint32_t)getpid();
     asked->opcode = m->header.opcode;
+    asked->node = m->header.nodeid;
     if (asked->opcode == FUSE_READ || asked->opcode == FUSE_READDIR) {
         const struct fuse_read_in *in = (void *)m->body;
         asked->check = alone;
@@ -247,17 +263,32 @@ body_length(struct message *m)
     }
 }
 
-/* All that were asked are answered; what was opened is known. */
 static void
-collect_handles(void)
+learn_node(uint64_t node)
+{
+    for (unsigned i = 0; i < kernel->nodes; i++)
+        if (kernel->node[i] == node)
+            return;
+    if (kernel->nodes < NODES_MAX)
+        kernel->node[kernel->nodes++] = node;
+}
+
+/* All that were asked are answered; what was opened and found is known. */
+static void
+collect(void)
 {
     wait_for_all();
     for (unsigned i = 0; i < kernel->n; i++) {
         struct asked *asked = &kernel->asked[i];
-        if (asked->opcode == FUSE_OPEN && asked->error == 0 && asked->answers == 1) {
-            asked->answers++; /* once */
+        if (asked->error != 0 || asked->answers != 1)
+            continue;
+        asked->answers++; /* once */
+        if (asked->opcode == FUSE_LOOKUP)
+            learn_node(asked->got);
+        if (asked->opcode == FUSE_OPEN) {
             PROMISE(kernel->handles < HANDLES_MAX);
-            kernel->handle[kernel->handles++] = asked->handle;
+            kernel->handle[kernel->handles++] =
+                (struct handle){asked->got, asked->node};
         }
     }
 }
@@ -267,10 +298,36 @@ release(struct message *m, unsigned i)
 {
     memset(m, 0, sizeof m->header + 256);
     m->header.opcode = FUSE_RELEASE;
-    m->header.nodeid = kernel->file;
-    memcpy(m->body, &kernel->handle[i], sizeof(uint64_t));
+    m->header.nodeid = kernel->handle[i].node;
+    memcpy(m->body, &kernel->handle[i].handle, sizeof(uint64_t));
     kernel->handle[i] = kernel->handle[--kernel->handles];
     ask(m, sizeof(struct fuse_release_in), false);
+}
+
+/* Gives it a handle where it needs one.  False: there is none. */
+static bool
+give_handle(struct message *m, unsigned i)
+{
+    int place = handle_place(m->header.opcode);
+
+    if (place == -1 || (place > 0 && i >= kernel->handles))
+        return true; /* GETATTR and SETATTR may be without */
+    if (kernel->handles == 0)
+        return false;
+    const struct handle *handle = &kernel->handle[i % kernel->handles];
+    m->header.nodeid = handle->node;
+    memcpy(m->body + place, &handle->handle, sizeof handle->handle);
+    return true;
+}
+
+static bool
+is_possible(uint32_t opcode)
+{
+    if (opcode == FUSE_DESTROY || opcode == FUSE_NOTIFY_REPLY || opcode == 0)
+        return false;
+    if (opcode == FUSE_OPEN && kernel->handles == HANDLES_MAX)
+        return false;
+    return kernel->n + HANDLES_MAX + kernel->interrupts + 2 < REQUESTS_MAX;
 }
 
 /* One message from the input: what it is, who, how, and the body. */
@@ -282,27 +339,24 @@ take_message(struct message *m, const uint8_t *data, size_t size)
     size_t len = data[3] < size - 4 ? data[3] : size - 4;
     if (len > 128)
         len = 128;
-    memset(m, 0, sizeof m->header + 256);
-    m->header.opcode = data[0] % 53;
-    m->header.nodeid = data[1] % 8 < 6 ? kernel->file : data[1] % 8 - 5U;
-    memcpy(m->body, data + 4, len);
+    uint32_t opcode = data[0] % 53;
     bool small = data[2] & 1, wait = data[2] & 2;
-    uint32_t opcode = m->header.opcode;
-    if (opcode == FUSE_DESTROY || opcode == FUSE_NOTIFY_REPLY || opcode == 0 ||
-        kernel->n + HANDLES_MAX + kernel->interrupts + 2 >= REQUESTS_MAX)
-        return 4 + len;
-    if (wait || opcode == FUSE_OPEN || opcode == FUSE_RELEASE)
-        collect_handles();
-    if (opcode == FUSE_RELEASE && kernel->handles > 0)
-        release(m, (data[2] >> 4) % kernel->handles);
-    if (opcode == FUSE_RELEASE ||
-        (opcode == FUSE_OPEN && kernel->handles == HANDLES_MAX))
-        return 4 + len;
-    int place = handle_place(opcode);
     unsigned i = data[2] >> 4;
-    uint64_t handle = i < kernel->handles ? kernel->handle[i] : 0;
-    if (place != -1)
-        memcpy(m->body + place, &handle, sizeof handle);
+    if (wait || opcode == FUSE_OPEN || opcode == FUSE_RELEASE)
+        collect();
+    if (!is_possible(opcode))
+        return 4 + len;
+    if (opcode == FUSE_RELEASE) {
+        if (kernel->handles > 0)
+            release(m, i % kernel->handles);
+        return 4 + len;
+    }
+    memset(m, 0, sizeof m->header + 256);
+    m->header.opcode = opcode;
+    m->header.nodeid = kernel->node[data[1] % kernel->nodes];
+    memcpy(m->body, data + 4, len);
+    if (!give_handle(m, i))
+        return 4 + len;
     if (small)
         make_small(m);
     if (opcode == FUSE_INTERRUPT) {
@@ -351,7 +405,8 @@ run(struct fs *fs, const uint8_t *data, size_t size)
     PROMISE(fuse_opt_add_arg(&args, "fuzz-fuse") == 0 &&
             fuse_opt_add_arg(&args, "-o") == 0 &&
             fuse_opt_add_arg(&args, "max_read=1048576") == 0);
-    kernel->session = fuse_session_new(&args, &fs_ops, sizeof fs_ops, fs);
+    kernel->session = fuse_session_new(&args, fs->all != NULL ? all_fs_ops() : &fs_ops,
+                                       sizeof fs_ops, fs);
     fuse_opt_free_args(&args);
     PROMISE(kernel->session != NULL);
     PROMISE(fuse_session_custom_io(kernel->session, &io, dup(2)) == 0);
@@ -365,7 +420,7 @@ run(struct fs *fs, const uint8_t *data, size_t size)
     ask(&m, sizeof init, true);
     for (size_t at = 4; at < size;)
         at += take_message(&m, data + at, size - at);
-    collect_handles();
+    collect();
     /* libfuse keeps an interrupt that came too late until another request comes. */
     memset(&m, 0, sizeof m.header + 256);
     m.header.opcode = FUSE_STATFS;
@@ -399,14 +454,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     choose(data, &disk, &options, &source);
     server_disk(&disk);
     fs.filename = data[0] & 2 ? NULL : "nbd";
-    fs.export = export_open(&source, 1, data[0] & 128, &why);
-    free(why);
-    PROMISE(fs.export != NULL);
-    k.file = fs.filename == NULL ? FUSE_ROOT_ID : FILE_INODE;
-    k.size = disk.size;
     kernel = &k;
+    k.size = disk.size;
+    k.all = data[3] & 2;
+    learn_node(FUSE_ROOT_ID);
+    options.connections = 1;
+    options.idle_s = 60;
+    if (k.all) {
+        struct choice choice = {0};
+        fs.all = all_open(&source, &options, &fs, &choice, &why);
+    } else {
+        fs.export = export_open(&source, 1, data[0] & 128, &why);
+        learn_node(FILE_INODE);
+    }
+    free(why);
+    PROMISE(fs.export != NULL || fs.all != NULL);
     run(&fs, data, size);
-    export_close(fs.export, conn_clock_ms() + 10000, -1);
+    if (k.all)
+        all_close(fs.all, conn_clock_ms() + 10000, -1);
+    else
+        export_close(fs.export, conn_clock_ms() + 10000, -1);
     fuse_session_destroy(k.session);
     free(k.buf.mem);
     for (unsigned i = 0; i < k.n; i++)

@@ -44,13 +44,14 @@ finish() { # NAME
     stop "$work_pid"
     is "$1: no byte differs, and nothing fails that must not" "$status" 0 ||
         { diag_file "$work_log"; diag_file "$nbdmount_log"; }
-    at_least "$1: they have done something" "$(grep -oE '[0-9]+ writes' "$work_log" | grep -oE '[0-9]+')" 1
+    at_least "$1: they have done something" "$(done_some writes)" 1
     diag "$(tail -n 1 "$work_log")"
     stop_nbdmount
     is "$1: the daemon ends well" "$status" 0 || diag_file "$nbdmount_log"
     stop "$server"
 }
-errors_seen() { grep -oE '[0-9]+ errors' "$work_log" | grep -oE '[0-9]+'; }
+# done_some WHAT: a figure of what the programs print at their end.
+done_some() { grep -oE "[0-9]+ $1" "$work_log" | grep -oE '[0-9]+' || echo 0; }
 socket_uri() { echo "nbd+unix:///?socket=$1"; }
 
 # The server is killed and forgets.
@@ -124,7 +125,7 @@ round_errors() { # EVERY SECONDS
     begin "$(socket_uri "$sock")" "-C $(random 1 4)" EIO
     while at_work; do pause 0.1; done
     finish "each ${1}th command fails"
-    at_least "each ${1}th command fails: programs see it" "$(errors_seen)" 1
+    at_least "each ${1}th command fails: programs see it" "$(done_some errors)" 1
 }
 
 # The server's disk is full now and then.
@@ -141,7 +142,7 @@ round_full() { # SECONDS
     done
     rm -f "$tmp/full"
     finish "a disk that is full now and then"
-    at_least "a disk that is full now and then: programs see ENOSPC" "$(errors_seen)" 1
+    at_least "a disk that is full now and then: programs see ENOSPC" "$(done_some errors)" 1
 }
 
 # It comes back with a larger disk, with another one that is smaller, and the right one.

@@ -35,7 +35,7 @@ one_at_random() {
     5) round_spoilt twice "$(pick 500000 10000000)" "$round_seconds" ;;
     6) round_spoilt garbage "$(pick 500000 10000000)" "$round_seconds" EIO ;;
     7) round_spoilt slow "$(pick 10000 1000000)" "$round_seconds" ;;
-    8) round_errors "$(pick 7 100 3000)" "$round_seconds" ;;
+    8) round_errors "$(pick 40 100 300)" "$round_seconds" ;;
     9) "$(pick round_full round_sizes)" "$round_seconds" ;;
     10) round_link "$round_seconds" ;;
     esac

@@ -319,8 +319,20 @@ prepare(struct worker *w, char **argv, uint64_t seed, uint64_t from, uint64_t le
     w->buf = aligned_alloc(4096, IO_MAX + 8192);
     w->doubt = malloc(IO_MAX + 8192);
     w->durable = open(argv[2], O_RDONLY | O_CLOEXEC);
-    return w->model != NULL && w->buf != NULL && w->doubt != NULL && open_file(w) &&
-           w->durable != -1 && pread(w->fd, w->model, len, (off_t)from) == (ssize_t)len;
+    if (w->model == NULL || w->buf == NULL || w->doubt == NULL || !open_file(w) ||
+        w->durable == -1)
+        return false;
+    /* In small pieces, of which some succeed however often the server fails. */
+    for (uint64_t off = 0, some; off < len; off += some) {
+        some = len - off < 65536 ? len - off : 65536;
+        ssize_t n;
+        do
+            n = pread(w->fd, w->model + off, some, (off_t)(from + off));
+        while (n != (ssize_t)some && again(n));
+        if (n != (ssize_t)some)
+            return false;
+    }
+    return true;
 }
 
 static bool
