@@ -115,8 +115,7 @@ wait_for_flush(struct export *export)
         if (now > until)
             return ENOTCONN;
     }
-    int refused = atomic_exchange(&export->flush_error, 0); /* it was logged */
-    return refused != 0 ? refused : atomic_load(&log->error);
+    return atomic_load(&log->error);
 }
 
 /* What is in the file goes to the server. */
@@ -145,6 +144,12 @@ send_again(struct export *export, char **why)
     };
     pool_submit(export->pool, &log->flush);
     int error = wait_for_flush(export);
+    if (atomic_exchange(&export->flush_error, 0) != 0) /* it was logged why */
+        return refuse(
+            export, why,
+            "the server refuses some of the %zu changes in it; it was left as "
+            "it is",
+            n);
     if (error != 0)
         return refuse(export, why,
                       "the %zu changes in it were not all taken by the server: %s; it "

@@ -169,6 +169,30 @@ ok "and the next mount has it" cmp "$mnt/nbd" "$tmp/want"
 stop_nbdmount
 stop "$server"
 
+# A server that refuses the changes, and one that goes away while it gets them.
+forgetful
+with_log
+both bs=4096 seek=80 skip=5 count=3
+killed "$nbdmount_pid"
+killed "$server"
+start_server --filter=error "$tmp/volatile.so" file="$image" error-pwrite=ENOSPC error-pwrite-rate=1
+refused "changes that the server refuses" "No space left.*the server refuses some of the 3 changes in it" "$uri"
+killed "$server"
+start_server --filter=log --filter=delay "$tmp/volatile.so" file="$image" logfile="$tmp/slow.log" wdelay=60
+start nbdmount "$nbdmount" -f -o "replay-file=$log" "$uri" "$(new_dir mnt)"
+nbdmount_pid=$started_pid nbdmount_log=$started_log
+ok "a slow server gets the changes" wait_for grep -q Write "$tmp/slow.log"
+killed "$server"
+forgetful
+ok "and another one in its place" wait_while_alive "$nbdmount_pid" grep -q "sent [0-9]* changes again" "$nbdmount_log"
+ok "which has all of them then" cmp "$image" "$tmp/want"
+stop "$nbdmount_pid"
+is "the daemon ends well" "$status" 0
+run bash -c 'ulimit -f 1000; exec "$@"' bash "$nbdmount" -o "replay-file=$log" "$uri" "$(new_dir mnt)"
+like "no room for the log: no mount" "$err" "replay-file $log: 67112960 bytes are needed for it"
+is "and none is taken" "$(stat -c %s "$log")" 4096
+stop "$server"
+
 # What does not go together.
 run "$nbdmount" -o "replay-file=$log,replay=0" "$uri" "$tmp"
 like "replay=0" "$err" "contradicts"
