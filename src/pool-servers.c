@@ -125,6 +125,28 @@ pool_reached(struct pool *pool, const struct member *member)
     }
 }
 
+bool
+pool_look_at_server(struct pool *pool, unsigned index, struct server_report *report)
+{
+    if (index >= pool->n_servers)
+        return false;
+    const struct server *server = &pool->server[index];
+    bool up = false;
+
+    pthread_mutex_lock(&pool->lock);
+    unsigned n = atomic_load(&pool->n);
+    for (unsigned i = 0; i < n; i++)
+        up |= pool->member[i].up && pool->member[i].server == index;
+    bool waits = !pool->spread && pool->active != index;
+    report->text = server->source->text;
+    report->state = server->stale ? SERVER_OTHER
+                    : waits       ? SERVER_STANDBY
+                    : up          ? SERVER_ACTIVE
+                                  : SERVER_AWAY;
+    pthread_mutex_unlock(&pool->lock);
+    return true;
+}
+
 /* ---- at the mount */
 
 static bool

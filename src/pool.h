@@ -59,6 +59,19 @@ unsigned pool_connections(const struct pool *pool);
 bool pool_look(const struct pool *pool, unsigned index, struct conn_report *report,
                struct traffic_sum *sum);
 
+/* How it is with one of the servers; false if there is none of that number. */
+struct server_report {
+    const char *text;
+    enum server_state {
+        SERVER_ACTIVE,
+        SERVER_STANDBY, /* nobody has asked whether it is there */
+        SERVER_AWAY,    /* there is no connection */
+        SERVER_OTHER,   /* it has something else, and is left out */
+    } state;
+};
+bool pool_look_at_server(struct pool *pool, unsigned index,
+                         struct server_report *report);
+
 /* Commands that wait for a connection. */
 unsigned pool_waiting(struct pool *pool);
 

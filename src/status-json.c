@@ -57,13 +57,25 @@ write_info(struct json *json, const struct status_file *file)
 }
 
 static void
+write_servers(struct json *json, const struct status *status)
+{
+    json_array(json, "servers");
+    for (unsigned i = 0; i < status->n_servers; i++) {
+        json_object(json, NULL);
+        json_text(json, "server", status->server[i].text);
+        json_text(json, "state", status_servers[status->server[i].state]);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void
 write_connections(struct json *json, const struct status *status)
 {
     json_array(json, "connections");
     for (unsigned i = 0; i < status->n_connections; i++) {
         const struct conn_report *report = &status->connection[i];
         json_object(json, NULL);
-        json_text(json, "server", report->source->text);
         json_text(json, "server", report->source->text);
         json_text(json, "state", status_states[report->state]);
         json_number(json, "since_s",
@@ -158,6 +170,7 @@ status_json(struct json *json, const char *key, const struct status_file *file,
         json_unsigned(json, "connections_lost", status->losses);
         json_unsigned(json, "bytes_sent", status->sent);
         json_unsigned(json, "bytes_received", status->received);
+        write_servers(json, status);
         write_connections(json, status);
         write_commands(json, status);
         write_memory(json, status);

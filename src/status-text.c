@@ -108,13 +108,17 @@ put_info(FILE *out, const struct status_file *file)
             file->read_only && !info->read_only ? "; mounted read-only" : "");
 }
 
-static bool
-has_several_servers(const struct status *status)
+static void
+put_servers(FILE *out, const struct status *status)
 {
-    for (unsigned i = 1; i < status->n_connections; i++)
-        if (status->connection[i].source != status->connection[0].source)
-            return true;
-    return false;
+    if (status->n_servers < 2)
+        return;
+    fprintf(out, "  servers    %u\n", status->n_servers);
+    for (unsigned i = 0; i < status->n_servers; i++) {
+        fprintf(out, "    %-8u %s", i + 1, status_servers[status->server[i].state]);
+        put_name(out, "; ", status->server[i].text);
+        putc('\n', out);
+    }
 }
 
 static void
@@ -136,7 +140,7 @@ put_connections(FILE *out, const struct status *status)
                 i + 1, status_states[report->state], duration(seconds, since),
                 report->tls ? " with TLS" : "", report->in_flight, report->losses,
                 text_size(report->sent, sent), text_size(report->received, received));
-        if (has_several_servers(status))
+        if (status->n_servers > 1)
             put_name(out, "; ", report->source->text);
         if (*report->failure != '\0')
             put_name(out, "; ", report->failure);
@@ -208,6 +212,7 @@ status_text(FILE *out, const struct status_file *file, const struct status *stat
         fputs("  connected  no: it is not open\n", out);
         return;
     }
+    put_servers(out, status);
     put_connections(out, status);
     put_commands(out, status);
     put_memory(out, status);

@@ -17,6 +17,13 @@ const char *const status_states[] = {
     [CONN_LIVE] = "live",
 };
 
+const char *const status_servers[] = {
+    [SERVER_ACTIVE] = "active",
+    [SERVER_STANDBY] = "standby",
+    [SERVER_AWAY] = "away",
+    [SERVER_OTHER] = "other",
+};
+
 static int64_t begun, begun_ms; /* set once, before there are threads that look */
 
 void
@@ -56,6 +63,10 @@ status_take(struct export *export)
         replay_look(export->replay, &status->replay);
     status->dirty = export_dirty(export);
     status->flush_error = atomic_load(&export->flush_error);
+    while (status->n_servers < SERVERS_MAX &&
+           pool_look_at_server(export->pool, status->n_servers,
+                               &status->server[status->n_servers]))
+        status->n_servers++;
     while (status->n_connections < n) {
         struct conn_report *report = &status->connection[status->n_connections];
         if (!pool_look(export->pool, status->n_connections, report, &status->traffic))

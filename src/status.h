@@ -44,6 +44,8 @@ struct status {
     unsigned live, in_flight, losses;
     uint64_t sent, received;
     struct traffic_sum traffic;
+    unsigned n_servers;
+    struct server_report server[SERVERS_MAX];
     unsigned n_connections;
     struct conn_report connection[];
 };
@@ -72,6 +74,7 @@ double status_uptime_s(void);
 
 /* What COMMAND_READ and so on are called, and the states of connections. */
 extern const char *const status_kinds[TRAFFIC_KINDS];
-extern const char *const status_states[];
+extern const char *const status_states[];  /* by enum conn_state */
+extern const char *const status_servers[]; /* by enum server_state */
 
 #endif

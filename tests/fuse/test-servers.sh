@@ -3,7 +3,7 @@
 # and stopped in turn under programs that read and write, and the bytes are right.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
-need_program dd cmp timeout
+need_program dd cmp timeout jq
 need_nbdkit file --filter=log --filter=delay
 
 image=$tmp/image
@@ -30,6 +30,9 @@ says() { grep -qF -- "$1" "$nbdmount_log"; }
 has_said() { [ "$(grep -cF -- "$2" "$nbdmount_log")" -ge "$1" ]; }
 asked() { grep -c " $2 " "$tmp/$1.log"; } # NAME REQUEST
 milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
+# The servers' states, as --status tells them.
+states() { "$nbdmount" --status --json "$mnt" | jq -r '[.exports[0].servers[].state] | join(" ")'; }
+states_are() { [ "$(states)" = "$1" ]; }
 ends_well() {
     stop_nbdmount
     is "the daemon ends well" "$status" 0
@@ -69,8 +72,10 @@ read_well() { # NAME
     is "$1" "$? $(cat "$tmp/read.err")" "0 "
 }
 reading
+is "--status: both are used" "$(states)" "active active"
 down a
 ok "a server is killed: reads go on" more_rounds
+ok "--status: it is away" wait_for states_are "away active"
 up a file "$image"
 ok "it joins again when it is back" wait_for says "$a: connected again"
 down b
@@ -97,6 +102,8 @@ truncate -s 33M "$tmp/larger"
 up a file "$tmp/larger"
 ok "a server with another size is left out" wait_for says "$a: this is not what was mounted"
 ok "and the log says what is wrong" says "size was 33554432 and is 34603008 now"
+ok "--status tells it, too" wait_for states_are "other active"
+like "also to people" "$("$nbdmount" --status "$mnt")" "servers +2.*1 +other; .*2 +active; "
 ok "the file keeps its size" test "$(stat -c %s "$mnt/nbd")" -eq 33554432
 ok "the other one is read from" cmp "$mnt/nbd" "$image"
 ends_well
@@ -165,6 +172,7 @@ wait_for written_to a 20
 is "and not written to" "$(asked b Write)" 0
 down a
 wrote_well "the active server is killed: the writer goes on"
+is "--status: the next one is active" "$(states)" "standby active"
 ok "the log says who is active now" says "$b: is the active server now, in place of $a"
 ok "all of it has arrived" cmp "$image" "$tmp/want"
 up a --filter=delay file "$image" wdelay=5ms
