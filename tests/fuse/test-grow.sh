@@ -89,7 +89,7 @@ server_down
 
 # ---- one connection of four notices it: the others do not know the new part
 
-need_program tr wc
+need_program tr wc jq
 gate=$tmp/gate
 echo 16777216 >"$tmp/size"
 mkfifo "$gate"
@@ -99,7 +99,8 @@ server_up --threads=16 eval "open=echo >>$tmp/opens" "get_size=cat $tmp/size" \
     "pread=[ \$4 -lt 8388608 ] || cat $gate >/dev/null; printf %\$3s | tr ' ' x"
 start_nbdmount -r -o timeout=1,readahead=0 "$uri" "$(new_dir mnt)"
 opened() { [ "$(wc -l <"$tmp/opens")" -ge "$1" ]; }
-ok "there are four connections" wait_for opened 4
+live() { "$nbdmount" --status --json "$mnt" | jq -e ".exports[0].connections_live == $1"; }
+ok "there are four connections" wait_for live 4
 echo 33554432 >"$tmp/size"
 dd if="$mnt/nbd" of="$tmp/got" bs=4096 skip=3000 count=1 iflag=direct status=none &
 reader=$!
