@@ -260,6 +260,8 @@ file_seek(struct export *export, struct fuse_req *fuse, uint64_t off, bool data)
     }
     request_begin(request, export, fuse);
     sparse_seek(export->sparse, off, data, on_seek_answer, on_seek_late, request);
+    if (data)
+        sparse_learn(export->sparse, off); /* it goes on from there */
 }
 
 /* ---- fsync */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define BLOCK       65536               /* no block size of NBD's is larger */
-#define HOLE_MOST   (64 << 20)          /* bytes of hole in one chunk */
 #define CHUNKS_MOST 256                 /* in one stream */
 #define IDLE_NS     INT64_C(1000000000) /* then others may have a stream's memory */
 
@@ -109,31 +108,41 @@ on_late(struct command *cmd)
     pthread_mutex_unlock(&chunk->prefetch->lock);
 }
 
+/* Bytes of hole from off on that are worth a chunk of their own, up to where the
+ * server's next block of data begins. */
+static uint64_t
+hole_at(struct prefetch *prefetch, uint64_t off, uint64_t size)
+{
+    uint64_t hole = sparse_hole(prefetch->sparse, off), end = off + hole;
+
+    uint64_t over = end % prefetch->minimum;
+    if (end >= size) /* it may have grown since */
+        return size - off;
+    return hole < SPARSE_HOLE_LEAST || hole < over ? 0 : hole - over;
+}
+
 /* A chunk that begins at off: hole as far as it goes, or data to at most end.  The
  * caller is the stream's only builder. */
 static struct chunk *
 plan_chunk(struct prefetch *prefetch, uint64_t off, uint64_t end)
 {
     struct piece piece[2];
-    uint64_t size = atomic_load(&prefetch->size);
-    uint64_t left = size - off, minimum = prefetch->minimum;
-    uint64_t most = left < HOLE_MOST ? left : HOLE_MOST;
+    uint64_t size = atomic_load(&prefetch->size), minimum = prefetch->minimum;
+    uint64_t hole = hole_at(prefetch, off, size);
     struct chunk *chunk = calloc(1, sizeof *chunk);
 
     if (chunk == NULL)
         return NULL;
-    unsigned n = sparse_plan(prefetch->sparse, off, most, piece, 2);
-    uint64_t data = n > 0 ? piece[0].off : off + most;
-    data -= data == size ? 0 : data % minimum;
-    if (n > 0 && piece[0].off + piece[0].len < end) {
-        end = piece[0].off + piece[0].len;
+    if (hole == 0 && sparse_plan(prefetch->sparse, off, end - off, piece, 2) > 0 &&
+        piece[0].off == off && piece[0].len < end - off) {
+        end = off + piece[0].len;
         end += (minimum - end % minimum) % minimum;
         if (end > size)
             end = size;
     }
-    *chunk = (struct chunk){.off = off, .end = data > off ? data : end, .refs = 1};
+    *chunk = (struct chunk){.off = off, .end = hole > 0 ? off + hole : end, .refs = 1};
     chunk->prefetch = prefetch;
-    chunk->fetched = data > off;
+    chunk->fetched = hole > 0;
     if (chunk->fetched)
         return chunk;
     chunk->buf = buffer_take(end - off);
@@ -169,8 +178,8 @@ fetch_one(struct stream *stream)
         stream->building = true;
         stream->spoiled = false;
         stream->build_off = off;
-        stream->build_end = off + HOLE_MOST;
-        prefetch->used += end - off; /* reserved, so that two streams do not both */
+        stream->build_end = UINT64_MAX; /* a hole may go far */
+        prefetch->used += end - off;    /* reserved, so that two streams do not both */
     }
     pthread_mutex_unlock(&prefetch->lock);
     if (!wanted)

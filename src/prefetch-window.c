@@ -81,6 +81,13 @@ window_read(struct window *window, uint64_t off, size_t len, int64_t now_ns)
 }
 
 void
+window_skip(struct window *window, uint64_t off)
+{
+    if (off > window->next)
+        window->next = off;
+}
+
+void
 window_fetched(struct window *window, int64_t took_ns)
 {
     /* A way that has become longer is found out too, but slowly. */

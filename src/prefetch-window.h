@@ -39,6 +39,9 @@ enum window_read {
 enum window_read window_read(struct window *window, uint64_t off, size_t len,
                              int64_t now_ns);
 
+/* The next read is expected at off: what is before it need not be read. */
+void window_skip(struct window *window, uint64_t off);
+
 /* A fetch took so long. */
 void window_fetched(struct window *window, int64_t took_ns);
 

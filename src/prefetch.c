@@ -255,6 +255,25 @@ use_chunks(struct prefetch_read *read)
     return read->waits_for > 0 ? PREFETCH_LATER : PREFETCH_NOW;
 }
 
+/* A program that copies a sparse file seeks from data to data: a reader who goes over
+ * nothing but hole is where it was expected. */
+static void
+skip_hole(struct stream *stream, uint64_t off)
+{
+    uint64_t pos = stream->window.next;
+
+    for (struct chunk *chunk = stream->first; chunk != NULL && pos < off;
+         chunk = chunk->next) {
+        if (chunk->end <= pos)
+            continue;
+        if (chunk->off > pos || chunk->buf != NULL)
+            return;
+        pos = chunk->end;
+    }
+    if (pos >= off)
+        window_skip(&stream->window, off);
+}
+
 enum prefetch_result
 prefetch_take(struct prefetch *prefetch, struct stream *stream,
               struct prefetch_read *read)
@@ -270,6 +289,7 @@ prefetch_take(struct prefetch *prefetch, struct stream *stream,
     }
     stream->read_ns = now_ns;
     stream->users++;
+    skip_hole(stream, read->off);
     if (window_read(&stream->window, read->off, read->len, now_ns) == WINDOW_JUMPED)
         stream_drop_all(stream);
     else if (find_chunks(stream, read, now_ns))

@@ -21,33 +21,10 @@
 #include <string.h>
 
 #define EXTENTS_MAX     ((size_t)1 << 20)
-#define HOLE_WORTH_IT   32768      /* a smaller hole is fetched with its neighbours */
 #define QUESTION_32     0xffff0000 /* a 32-bit length, aligned to any block size */
 #define QUESTION_LEAST  (1 << 20)  /* a server that refuses this refuses all */
 #define RUNS_FIRST_ROOM 64
 #define RUNS_MAX        65536 /* of one answer: 1 MiB; what is behind is asked again */
-
-struct run {
-    uint64_t len;
-    enum extent_kind kind;
-};
-
-/* One lseek, with the question that it has under way, if any. */
-struct seek {
-    struct sparse *sparse;
-    uint64_t pos; /* what is before it is not what is looked for */
-    enum extent_kind wanted;
-    sparse_answer *answer;
-    void (*look)(void *user_data);
-    void *user_data;
-
-    struct command cmd;
-    uint64_t trusted; /* the answer may be kept up to here; sparse->lock */
-    struct seek *prev, *next;
-    struct run *runs; /* the answer; only the thread that receives it */
-    size_t n_runs, room;
-    uint64_t got; /* bytes in runs */
-};
 
 struct sparse *
 sparse_new(struct pool *pool, const struct source *source, const struct conn_info *info)
@@ -132,7 +109,7 @@ sparse_plan(struct sparse *sparse, uint64_t off, uint64_t len, struct piece *pie
         if (run_end > end)
             run_end = end;
         bool all = pos == off && run_end == end;
-        if (kind == EXTENT_HOLE && (all || run_end - pos >= HOLE_WORTH_IT))
+        if (kind == EXTENT_HOLE && (all || run_end - pos >= SPARSE_HOLE_LEAST))
             continue;
         if (n > 0 && (pieces[n - 1].off + pieces[n - 1].len == pos || n == max))
             pieces[n - 1].len = run_end - pieces[n - 1].off;
@@ -141,6 +118,21 @@ sparse_plan(struct sparse *sparse, uint64_t off, uint64_t len, struct piece *pie
     }
     pthread_mutex_unlock(&sparse->lock);
     return n;
+}
+
+uint64_t
+sparse_hole(struct sparse *sparse, uint64_t off)
+{
+    uint64_t end = off;
+
+    if (!sparse->is_zero)
+        return 0;
+    pthread_mutex_lock(&sparse->lock);
+    sparse_forget_if_old(sparse);
+    bool hole =
+        off < sparse->size && extent_map_get(sparse->map, off, &end) == EXTENT_HOLE;
+    pthread_mutex_unlock(&sparse->lock);
+    return hole ? end - off : 0;
 }
 
 /* What is being asked about the range, and what is known of it. */
@@ -181,12 +173,34 @@ sparse_changed(struct sparse *sparse, uint64_t off, uint64_t len, enum extent_ki
 
 static void seek_on(struct seek *seek);
 
+struct seek *
+seek_new(struct sparse *sparse)
+{
+    struct seek *seek = calloc(1, sizeof *seek);
+
+    if (seek == NULL)
+        return NULL;
+    seek->sparse = sparse;
+    seek->room = RUNS_FIRST_ROOM;
+    seek->runs = calloc(seek->room, sizeof *seek->runs);
+    if (seek->runs != NULL)
+        return seek;
+    free(seek);
+    return NULL;
+}
+
+void
+seek_free(struct seek *seek)
+{
+    free(seek->runs);
+    free(seek);
+}
+
 static void
 seek_end(struct seek *seek, int64_t result)
 {
-    free(seek->runs);
     seek->answer(seek->user_data, result);
-    free(seek);
+    seek_free(seek);
 }
 
 /* qemu:allocation-depth: 0 is nowhere, 1 here, more in an image behind it.
@@ -274,6 +288,11 @@ on_answer(struct command *cmd, int error)
     if (error != 0)
         seek->n_runs = 0;
     keep_answer(seek);
+    if (seek->answer == NULL) {
+        learn_end(seek,
+                  error != 0 && ask_for_less(sparse, cmd->len, error) ? 0 : error);
+        return;
+    }
     if (error == ENOTCONN || error == ESTALE) {
         seek_end(seek, error == ESTALE ? -ESTALE : -EIO);
         return;
@@ -313,9 +332,8 @@ on_late(struct command *cmd)
         seek->look(seek->user_data);
 }
 
-/* Under the lock: the question about pos and all behind it that fits. */
-static void
-prepare_question(struct seek *seek, uint64_t pos)
+void
+seek_prepare(struct seek *seek, uint64_t pos)
 {
     struct sparse *sparse = seek->sparse;
     uint64_t off = pos - pos % sparse->minimum;
@@ -354,7 +372,7 @@ seek_on(struct seek *seek)
     while (seek->pos < sparse->size) {
         enum extent_kind kind = extent_map_get(sparse->map, seek->pos, &run_end);
         if (kind == EXTENT_UNKNOWN) {
-            prepare_question(seek, seek->pos);
+            seek_prepare(seek, seek->pos);
             pthread_mutex_unlock(&sparse->lock);
             pool_submit(sparse->pool, &seek->cmd);
             return;
@@ -379,44 +397,15 @@ sparse_seek(struct sparse *sparse, uint64_t off, bool data, sparse_answer *answe
         answer(user_data, -ENXIO);
         return;
     }
-    struct seek *seek = calloc(1, sizeof *seek);
-    if (seek != NULL)
-        seek->runs = calloc(RUNS_FIRST_ROOM, sizeof *seek->runs);
-    if (seek == NULL || seek->runs == NULL) {
-        free(seek);
+    struct seek *seek = seek_new(sparse);
+    if (seek == NULL) {
         answer(user_data, -ENOMEM);
         return;
     }
-    seek->room = RUNS_FIRST_ROOM;
-    seek->sparse = sparse;
     seek->pos = off;
     seek->wanted = data ? EXTENT_DATA : EXTENT_HOLE;
     seek->answer = answer;
     seek->look = look;
     seek->user_data = user_data;
     seek_on(seek);
-}
-
-static void
-on_learned(void *user_data, int64_t result)
-{
-    struct sparse *sparse = user_data;
-
-    (void)result;
-    atomic_store(&sparse->learning, false);
-}
-
-void
-sparse_learn(struct sparse *sparse, uint64_t off)
-{
-    uint64_t run_end;
-
-    if (!sparse->can_ask || !sparse->is_zero ||
-        atomic_load_explicit(&sparse->failed, memory_order_relaxed))
-        return;
-    pthread_mutex_lock(&sparse->lock);
-    bool known = extent_map_get(sparse->map, off, &run_end) != EXTENT_UNKNOWN;
-    pthread_mutex_unlock(&sparse->lock);
-    if (!known && !atomic_exchange(&sparse->learning, true))
-        sparse_seek(sparse, off, true, on_learned, NULL, sparse);
 }

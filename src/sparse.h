@@ -29,11 +29,17 @@ void sparse_free(struct sparse *sparse);
  * that is not larger is ignored. */
 void sparse_grow(struct sparse *sparse, uint64_t size);
 
+/* A smaller hole is fetched with its neighbours. */
+#define SPARSE_HOLE_LEAST 32768
+
 /* Which pieces of [off, off + len) have to be fetched: at most max, in rising order;
  * all between them reads as zeros.  Holes too small to be worth it are inside pieces.
  */
 unsigned sparse_plan(struct sparse *sparse, uint64_t off, uint64_t len,
                      struct piece *pieces, unsigned max);
+
+/* How many bytes from off on are known to read as zeros; 0: none are. */
+uint64_t sparse_hole(struct sparse *sparse, uint64_t off);
 
 /* A change of this range is about to be sent; it becomes kind.  Until sparse_changed
  * the range is data, or unknown. */
@@ -51,8 +57,8 @@ typedef void sparse_answer(void *user_data, int64_t result);
 void sparse_seek(struct sparse *sparse, uint64_t off, bool data, sparse_answer *answer,
                  void (*look)(void *user_data), void *user_data);
 
-/* Somebody is going to read from off on: asks in the background where the holes are, if
- * that is not known. */
+/* Somebody is going to read or seek from off on: asks in the background where the holes
+ * are, some way ahead, if that is not known. */
 void sparse_learn(struct sparse *sparse, uint64_t off);
 
 /* What is known. */

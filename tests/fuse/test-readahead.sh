@@ -3,7 +3,7 @@
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 
 need_fuse
-need_nbdkit memory pattern sparse-random --filter=delay --filter=error --filter=stats \
+need_nbdkit memory pattern file sparse-random --filter=delay --filter=error --filter=stats \
     --filter=noextents
 readahead=$abs_top_builddir/tests/fuse/readahead
 need_program "$readahead"
@@ -69,6 +69,17 @@ start_nbdmount "$uri" "$(new_dir mnt)"
 is "4 GiB of hole" "$(head -c 4G "$mnt/nbd" | tr -d '\000' | wc -c)" 0
 stop_nbdmount
 at_most "are hardly asked for" "$(served bytes)" 256
+
+# A copy seeks from data to data: what comes after the hole is fetched meanwhile.
+"$abs_top_builddir/tests/fuse/sparsefile" make "$tmp/pieces" 1G 32M 32 1
+start_nbdkit --filter=stats file "$tmp/pieces" statsfile="$tmp/stats"
+start_nbdmount "$uri" "$(new_dir mnt)"
+ok "a sparse disk is copied" cp --sparse=always "$mnt/nbd" "$tmp/copy"
+ok "as it is" cmp "$tmp/pieces" "$tmp/copy"
+stop_nbdmount
+at_most "none of its data is fetched twice, nor a hole" "$(served bytes)" 33
+at_most "in few requests" "$(served reads)" 150
+rm -f "$tmp/pieces" "$tmp/copy"
 
 # Data and holes in small pieces, at odd places.
 start_nbdkit sparse-random 256M seed=7 percent=30 runlength=102400

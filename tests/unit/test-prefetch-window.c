@@ -72,6 +72,23 @@ test_queue(void)
 }
 
 static void
+test_skip(void)
+{
+    struct window window = {0};
+    int64_t now = 1;
+
+    read_on(&window, 16 * M, 128 * K, MS / 10, 1024 * M, &now);
+    size_t before = window_size(&window, MOST);
+    window_skip(&window, 1024 * M);
+    is_int(window_read(&window, 1024 * M, 128 * K, now), WINDOW_FOLLOWS,
+           "a read behind what was skipped follows");
+    ok(window_size(&window, MOST) >= before, "and the window stays as it was");
+    window_skip(&window, 512 * M);
+    is_int(window_read(&window, 1024 * M + 128 * K, 128 * K, now), WINDOW_FOLLOWS,
+           "nothing is skipped backwards");
+}
+
+static void
 test_random(void)
 {
     struct window window = {0};
@@ -134,6 +151,7 @@ main(void)
 {
     test_ramp();
     test_queue();
+    test_skip();
     test_random();
     test_jumps();
     test_ends();
