@@ -8,11 +8,12 @@
 #include "buffer.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #define SMALLEST 4096
 #define CLASSES  10                 /* 4 KiB to 2 MiB */
-#define KEPT_MAX ((size_t)24 << 20) /* bytes kept in all classes together */
+#define KEPT_MAX ((size_t)16 << 20) /* bytes kept in all classes together */
 
 /* Lies at the beginning of a buffer that nobody uses. */
 struct unused {
@@ -23,6 +24,7 @@ static struct {
     pthread_mutex_t lock; /* a leaf: guards all below */
     struct unused *stack[CLASSES];
     size_t kept;
+    size_t others; /* bytes that others keep */
 } buffers = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The class, CLASSES if it is too big for any, and its size. */
@@ -64,7 +66,7 @@ buffer_give(void *buf, size_t size)
     if (buf != NULL && class < CLASSES) {
         struct unused *unused = buf;
         pthread_mutex_lock(&buffers.lock);
-        if (buffers.kept + class_size <= KEPT_MAX) {
+        if (buffers.kept + buffers.others + class_size <= KEPT_MAX) {
             unused->next = buffers.stack[class];
             buffers.stack[class] = unused;
             buffers.kept += class_size;
@@ -93,4 +95,15 @@ buffer_trim(void)
             free(all[class]);
             all[class] = next;
         }
+}
+
+void
+buffer_others(size_t bytes)
+{
+    pthread_mutex_lock(&buffers.lock);
+    bool full = bytes > buffers.others && buffers.kept + bytes > KEPT_MAX;
+    buffers.others = bytes;
+    pthread_mutex_unlock(&buffers.lock);
+    if (full)
+        buffer_trim();
 }

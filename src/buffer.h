@@ -20,4 +20,9 @@ void buffer_give(void *buf, size_t size);
 /* Gives what is kept back to the system. */
 void buffer_trim(void);
 
+/* So many bytes are kept elsewhere for use again; what is kept here makes room for
+ * them.
+ */
+void buffer_others(size_t bytes);
+
 #endif

@@ -10,6 +10,7 @@
 #include "conn-io.h"
 #include "buffer.h"
 #include "log.h"
+#include "received.h"
 
 #include <errno.h>
 #include <libnbd.h>
@@ -227,8 +228,10 @@ wait_for(struct conn *conn, struct pollfd fd[2], int timeout_ms)
         fd[1].events |= POLLIN;
     if (direction & LIBNBD_AIO_DIRECTION_WRITE)
         fd[1].events |= POLLOUT;
-    if (poll(fd, 2, timeout_ms) == 0 && timeout_ms == IDLE_MS)
+    if (poll(fd, 2, timeout_ms) == 0 && timeout_ms == IDLE_MS) {
         buffer_trim();
+        received_trim();
+    }
     if (lent)
         conn_take_role(conn);
 }

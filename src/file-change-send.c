@@ -9,6 +9,7 @@
 
 #include "buffer.h"
 #include "file-change.h"
+#include "received.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,10 @@ change_free(struct change *change)
         replay = change->request.export->replay;
     for (unsigned i = 0; i < change->n_edges; i++)
         buffer_give(change->edge[i].buf, change->edge[i].len);
-    buffer_give(change->data, change->end - change->off);
+    if (change->received != NULL)
+        received_give(change->received);
+    else
+        buffer_give(change->data, change->end - change->off);
     free(change->attr);
     free(change);
     if (room > 0)

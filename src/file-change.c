@@ -11,6 +11,7 @@
 
 #include "file-change.h"
 #include "buffer.h"
+#include "received.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -107,6 +108,32 @@ change_begin(struct export *export, struct fuse_req *fuse, struct change *change
     ordering_enter(&export->changes, &change->ordered);
 }
 
+/* The data as it was received, or a copy.  An errno. */
+static int
+take_data(struct change *change, struct fuse_bufvec *data, size_t len)
+{
+    const struct fuse_buf *first = &data->buf[0];
+    struct fuse_bufvec to = FUSE_BUFVEC_INIT(len);
+
+    if (data->count == 1 && data->idx == 0 && data->off == 0 &&
+        !(first->flags & FUSE_BUF_IS_FD) && first->size >= len)
+        change->received = received_keep(first->mem, first->size);
+    if (change->received != NULL) {
+        change->data = first->mem;
+        return 0;
+    }
+    to.buf[0].mem = buffer_take(len);
+    if (to.buf[0].mem == NULL)
+        return ENOMEM;
+    ssize_t copied = fuse_buf_copy(&to, data, 0);
+    if (copied == (ssize_t)len) {
+        change->data = to.buf[0].mem;
+        return 0;
+    }
+    buffer_give(to.buf[0].mem, len);
+    return copied < 0 ? (int)-copied : EIO;
+}
+
 void
 file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *data,
            uint64_t off)
@@ -124,26 +151,16 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
     if (len > size - off)
         len = size - off; /* as much as there is room for */
     struct change *change = change_new(len, export->info.maximum);
-    uint8_t *copy = buffer_take(len);
-    if (change == NULL || copy == NULL) {
+    int error = change != NULL ? take_data(change, data, len) : ENOMEM;
+    if (error != 0) {
         free(change);
-        buffer_give(copy, len);
-        fuse_reply_err(fuse, ENOMEM);
+        fuse_reply_err(fuse, error);
         return;
     }
     change->kind = COMMAND_WRITE;
     change->off = off;
     change->end = off + len;
-    change->data = copy;
     change->becomes = EXTENT_DATA;
-    struct fuse_bufvec to = FUSE_BUFVEC_INIT(len);
-    to.buf[0].mem = copy;
-    ssize_t copied = fuse_buf_copy(&to, data, 0);
-    if (copied != (ssize_t)len) {
-        change_free(change);
-        fuse_reply_err(fuse, copied < 0 ? (int)-copied : EIO);
-        return;
-    }
     change_begin(export, fuse, change, size);
 }
 

@@ -38,6 +38,7 @@ struct change {
     uint64_t off, end;        /* what is changed */
     uint64_t middle, mid_end; /* whole blocks; middle moves on as they are sent */
     uint8_t *data;            /* end - off bytes; NULL: zeros */
+    void *received;           /* the memory it lies in, if that was kept: received.h */
     struct stat *attr;        /* the answer, or NULL */
     enum extent_kind becomes;
     struct prefetch_change ahead;

@@ -25,7 +25,7 @@ void file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_
 void file_read_ahead(struct export *export, struct stream *stream,
                      struct fuse_req *fuse, uint64_t off, size_t len);
 
-/* The data is copied before this returns. */
+/* The data is taken or copied before this returns. */
 void file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *data,
                 uint64_t off);
 

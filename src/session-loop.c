@@ -14,6 +14,7 @@
 #include "session-loop.h"
 #include "conn.h"
 #include "log.h"
+#include "received.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -50,6 +51,7 @@ receive(struct loop *loop, struct fuse_buf *buf)
 {
     int r;
 
+    received_prepare(buf);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     r = fuse_session_receive_buf(loop->session, buf);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
@@ -108,6 +110,7 @@ serve(void *user_data)
     atomic_fetch_add(&loop->active, 1);
     conn_thread_may_lead();
     pthread_cleanup_push(free_request, &buf);
+    received_handle(&buf);
     while (!fuse_session_exited(loop->session)) {
         r = receive(loop, &buf);
         if (r == -EINTR)
