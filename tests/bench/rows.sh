@@ -24,30 +24,31 @@ define_rows() {
     row direct-1M mem "$mounts" measure_dd 1M direct
     row rand-qd1 mem "$mounts" measure_fio randread 1 1
     row rand-qd32 mem "$mounts" measure_fio randread 32 1
-    for n in 4 16 64; do
-        row "readers-$n" mem "$mounts" measure_fio randread 1 "$n"
-    done
+    row readers-4 mem "$mounts" shorter measure_fio randread 1 4
+    row readers-16 mem "$mounts" measure_fio randread 1 16
+    row readers-64 mem "$mounts" with_growth rand-qd1 rate more measure_fio randread 1 64
     row write-seq mem "$mounts" measure_write 1M
     row write-qd32 mem "$mounts" measure_fio randwrite 32 1
     row calls-qd1 mem "$mounts" measure_calls 1
     row calls-qd32 mem "$mounts" measure_calls 32
-    row memory mem "$mounts" measure_memory
+    row memory mem "$mounts" shorter measure_memory
     row start mem "$mounts" measure_start
     for n in 1 2 4; do
         row "connections-$n-seq" mem "nbdmount base nbdfuse" with_connections "$n" measure_dd 1M
-        row "connections-$n-qd32" mem "nbdmount base nbdfuse" with_connections "$n" measure_fio randread 32 1
+        row "connections-$n-qd32" mem "nbdmount base nbdfuse" shorter with_connections "$n" measure_fio randread 32 1
     done
     for place in delay-2ms delay-10ms tcp tls; do
         row "$place-seq" "$place" "$all" measure_read 1M
-        row "$place-qd1" "$place" "$mounts" measure_fio randread 1 1
-        row "$place-qd32" "$place" "$mounts" measure_fio randread 32 1
-        row "$place-write" "$place" "$mounts" measure_write 1M
+        row "$place-qd1" "$place" "$mounts" shorter measure_fio randread 1 1
+        row "$place-qd32" "$place" "$mounts" shorter measure_fio randread 32 1
+        row "$place-write" "$place" "$mounts" shorter measure_write 1M
     done
     row cp-sparse sparse "$all" measure_cp
-    row hole hole "$all" measure_read 1M
-    for n in 2 1000 100000; do
+    row hole hole "$all" shorter measure_read 1M
+    for n in 2 1000; do
         row "walk-$n" "extents-$n" "$mounts" measure_walk "$n"
     done
+    row walk-100000 extents-100000 "$mounts" with_growth walk-1000 step less measure_walk 100000
     for n in 1 1000 1000000; do
         row "map-$n" none nbdmount measure_map "$n"
     done
@@ -88,10 +89,33 @@ sample_cpu_per_gib() { # BYTES
 
 # ---- what is measured
 
+# For rows that show that nothing is wrong: no target of theirs depends on a few percent.
+shorter() { # FUNCTION ARGS...
+    local fio_seconds=1 cap_seconds=$((cap_seconds < 2 ? cap_seconds : 2))
+    "$@"
+}
+
 with_connections() { # N FUNCTION ARGS...
     connections=$1
     shift
     "$@"
+}
+
+# What was measured in this round.
+sampled() { # ROW METRIC
+    awk -F'\t' -v round="$round" -v row="$1" -v program="$program" -v metric="$2" \
+        '$1 == round && $2 == row && $3 == program && $4 == metric { print $5 }' "$samples"
+}
+
+# How many times worse it is than in a row with less to do, where that was measured too.
+with_growth() { # ROW METRIC more|less FUNCTION ARGS...
+    local before=$1 metric=$2 better=$3 from to
+    shift 3
+    "$@" || return
+    from=$(sampled "$before" "$metric") to=$(sampled "$row" "$metric")
+    [ -n "$from" ] && [ -n "$to" ] || return 0
+    [ "$better" = less ] && sample growth "$(calc "$to / $from")" ||
+        sample growth "$(calc "$from / $to")"
 }
 
 # The whole export once.
