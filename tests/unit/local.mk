@@ -35,7 +35,7 @@ endif
 
 # The daemon's pure parts.
 unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D%/test-ordering \
-	%D%/test-prefetch-window %D%/test-json %D%/test-latency \
+	%D%/test-prefetch-window %D%/test-json %D%/test-latency %D%/test-log \
 	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
@@ -46,6 +46,7 @@ TESTS += $(unit_daemon_tests)
 %C%_test_json_LDADD = $(src_all)
 %C%_test_map_picture_LDADD = $(src_all)
 %C%_test_latency_LDADD = $(src_all)
+%C%_test_log_LDADD = $(src_all)
 %C%_test_prefetch_window_LDADD = $(src_all)
 %C%_test_quota_LDADD = $(src_all)
 %C%_test_replay_format_LDADD = $(src_all)
