@@ -188,7 +188,7 @@ ok "and another one in its place" wait_while_alive "$nbdmount_pid" grep -q "sent
 ok "which has all of them then" cmp "$image" "$tmp/want"
 stop "$nbdmount_pid"
 is "the daemon ends well" "$status" 0
-run bash -c 'ulimit -f 1000; exec "$@"' bash "$nbdmount" -o "replay-file=$log" "$uri" "$(new_dir mnt)"
+run bash -c 'ulimit -f 1000; exec "$@"' bash "$nbdmount" -o "replay-file=$log,replay=64M" "$uri" "$(new_dir mnt)"
 like "no room for the log: no mount" "$err" "replay-file $log: 67112960 bytes are needed for it"
 is "and none is taken" "$(stat -c %s "$log")" 4096
 stop "$server"
