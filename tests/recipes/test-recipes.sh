@@ -124,6 +124,12 @@ cp --sparse=auto "$mnt/nbd" "$tmp/layer"
 is "qcow2-depth: only the layer is data" "$(stat -c %b "$mnt/nbd")" 128
 wash_up
 
+qemu-img snapshot -c before disk.qcow2
+qemu-io -f qcow2 -c 'write -q -P 0x66 6M 64k' disk.qcow2
+cook snapshot
+same snapshot "$tmp/want"
+wash_up
+
 fresh disk.img
 cook partition
 same partition "$tmp/two.img"
