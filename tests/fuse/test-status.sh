@@ -117,6 +117,23 @@ is "the URI that was given" "$(attribute user.nbd.uri "$mnt")" "nbd+unix://joe@/
 is "the export's name" "$(attribute user.nbd.export "$mnt")" "a b/c"
 stop_nbdmount
 
+# ---- who may ask: whoever may read the file, in any mount namespace
+
+if [ "$(id -u)" -eq 0 ]; then
+    need_program setpriv unshare
+    other() { setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"; }
+    chmod 711 "$tmp"
+    start_nbdmount -o allow_other,mode=600 [ nbdkit memory 1M ] "$(new_dir mnt)"
+    nok "not another user, where the file is private" other getfattr --only-values -n user.nbd.status "$mnt/nbd"
+    like "it is denied" "$(cat "$tmp/.said")" "Permission denied"
+    is "from another mount namespace" "$(unshare -m "$nbdmount" --status --json "$mnt" | jq -r .mount.pid)" "$nbdmount_pid"
+    stop_nbdmount
+    start_nbdmount -o allow_other,mode=644 [ nbdkit memory 1M ] "$(new_dir mnt)"
+    is "another user, where the file can be read" \
+        "$(other getfattr --absolute-names --only-values -n user.nbd.status "$mnt/nbd" | jq -r .mount.pid)" "$nbdmount_pid"
+    stop_nbdmount
+fi
+
 # ---- a server that is gone, and silent
 
 start_nbdkit --filter=delay memory 1M rdelay=20ms
