@@ -23,6 +23,7 @@
 #define INODE_FILE      (FUSE_ROOT_ID + 1) /* where the root is a directory */
 #define MAX_BACKGROUND  64
 #define TIMEOUT_ENTRY_S 3600.0 /* names do not change */
+#define TIME_MAX_S      (INT64_MAX / 1000000000 - 5)
 #define BLKSIZE_MAX     (1 << 20)
 
 static struct fs *
@@ -73,7 +74,8 @@ set_owner_and_times(const struct fs *fs, struct export *export, struct stat *st)
     }
     st->st_uid = fs->options->uid;
     st->st_gid = fs->options->gid;
-    st->st_mtim = (struct timespec){ns / 1000000000, ns % 1000000000};
+    int64_t s = ns / 1000000000 - (ns % 1000000000 < 0); /* also before 1970 */
+    st->st_mtim = (struct timespec){s, ns - s * 1000000000};
     st->st_ctim = st->st_atim = st->st_mtim;
 }
 
@@ -236,6 +238,9 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
     }
     if (to_set & FUSE_SET_ATTR_MTIME_NOW)
         clock_gettime(CLOCK_REALTIME, &when);
+    /* What nanoseconds have room for: from 1677 to 2262. */
+    if (when.tv_sec > TIME_MAX_S || when.tv_sec < -TIME_MAX_S)
+        when.tv_sec = when.tv_sec > 0 ? TIME_MAX_S : -TIME_MAX_S;
     if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
         atomic_store(&export->mtime_ns,
                      (int64_t)when.tv_sec * 1000000000 + when.tv_nsec);

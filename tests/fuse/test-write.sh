@@ -82,6 +82,12 @@ stop_nbdmount
 
 # Read-only, by the option and by the server.
 start_nbdkit memory 1M
+start_nbdmount "$uri" "$(new_dir mnt)"
+touch -d 1969-12-31T23:59:57.5Z "$mnt/nbd"
+is "a time before 1970 is kept" "$(stat -c %.1Y "$mnt/nbd")" -2.5
+touch -d 2500-01-01 "$mnt/nbd"
+is "a time that has no room becomes the last one that has" "$(date -u -d "@$(stat -c %Y "$mnt/nbd")" +%Y)" 2262
+stop_nbdmount
 start_nbdmount -r "$uri" "$(new_dir mnt)"
 run dd if=/dev/zero of="$mnt/nbd" bs=512 count=1 conv=notrunc
 like "-r: the file cannot be written" "$err" "Read-only|Permission"
