@@ -49,7 +49,7 @@ on_ready(struct prefetch_read *ahead, int error)
         answer(reading);
         return;
     }
-    if (!atomic_exchange(&request->answered, true))
+    if (request_hand_over(request))
         file_read(request->export, request->fuse, ahead->off, ahead->len);
     prefetch_done(request->export->prefetch, ahead);
     reading_end(reading);

@@ -167,7 +167,7 @@ on_turn(struct quota_wait *wait)
     struct export *export = late->request.export;
     struct piece pieces[PIECES_MAX];
 
-    if (!atomic_exchange(&late->request.answered, true)) {
+    if (request_hand_over(&late->request)) {
         unsigned n =
             sparse_plan(export->sparse, late->off, wait->bytes, pieces, PIECES_MAX);
         read_now(export, late->request.fuse, late->off, wait->bytes, pieces, n,

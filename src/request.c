@@ -95,8 +95,8 @@ request_errno(int error)
     }
 }
 
-static bool
-first_answer(struct request *request)
+bool
+request_hand_over(struct request *request)
 {
     int state = UNANSWERED;
 
@@ -181,28 +181,28 @@ request_look(struct request *request)
 void
 request_answer_error(struct request *request, int error)
 {
-    if (first_answer(request))
+    if (request_hand_over(request))
         fuse_reply_err(request->fuse, error);
 }
 
 void
 request_answer_data(struct request *request, const void *data, size_t len)
 {
-    if (first_answer(request))
+    if (request_hand_over(request))
         fuse_reply_buf(request->fuse, data, len);
 }
 
 void
 request_answer_pieces(struct request *request, const struct iovec *pieces, int n)
 {
-    if (first_answer(request))
+    if (request_hand_over(request))
         fuse_reply_iov(request->fuse, pieces, n);
 }
 
 void
 request_answer_written(struct request *request, size_t len)
 {
-    if (first_answer(request))
+    if (request_hand_over(request))
         fuse_reply_write(request->fuse, len);
 }
 
@@ -210,14 +210,14 @@ request_answer_written(struct request *request, size_t len)
 void
 request_answer_attr(struct request *request, const struct stat *attr)
 {
-    if (first_answer(request))
+    if (request_hand_over(request))
         fuse_reply_attr(request->fuse, attr, 0);
 }
 
 void
 request_answer_offset(struct request *request, int64_t off)
 {
-    if (first_answer(request))
+    if (request_hand_over(request))
         fuse_reply_lseek(request->fuse, off);
 }
 

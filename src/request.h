@@ -53,6 +53,10 @@ void request_answer_written(struct request *request, size_t len);
 void request_answer_attr(struct request *request, const struct stat *attr);
 void request_answer_offset(struct request *request, int64_t off);
 
+/* True: the caller has request->fuse from now on, and answers it as something else.
+ * False: it was answered. */
+bool request_hand_over(struct request *request);
+
 /* After the answer; the caller frees the memory then. */
 void request_end(struct request *request);
 
