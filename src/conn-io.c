@@ -90,7 +90,7 @@ answer(struct conn *conn, struct command *cmd, int64_t now_ns)
         cmd->done(cmd, error);
         return;
     }
-    if (conn_is_live(conn)) { /* it must not come back here */
+    if (conn_is_live(conn) || cmd->ahead) { /* it must not come back here */
         conn_set_live(conn, false);
         conn->broken = true;
     }

@@ -13,6 +13,7 @@ struct member {
     unsigned server; /* pool->lock, as all below; its place in pool->server */
     unsigned generation;
     bool up;
+    bool failed;  /* while it is up: what was sent again did not get through */
     int64_t size; /* the export's, as this connection has it */
 };
 
@@ -38,7 +39,8 @@ struct pool {
     unsigned generation;
     bool recovering; /* nothing is live */
     bool replaying;
-    int64_t size; /* the largest that was seen */
+    struct member *through; /* which has it while replaying */
+    int64_t size;           /* the largest that was seen */
     struct server server[SERVERS_MAX];
     unsigned active;        /* which of them, unless spread */
     unsigned serving;       /* the last one that was active and there */

@@ -58,6 +58,7 @@ on_replayed(void *owner, int error)
         pool->events->replayed(pool->owner, error);
     pthread_mutex_lock(&pool->lock);
     bool done = error != ENOTCONN;
+    pool->through->failed = !done && pool->through->up; /* until it is dropped */
     for (unsigned i = 0; i < pool->n; i++)
         done &= !pool->member[i].up || pool->member[i].generation == pool->generation;
     pool->replaying = false;
@@ -67,38 +68,43 @@ on_replayed(void *owner, int error)
     if (done)
         pool_submit_parked(pool);
     else
-        try_to_recover(pool); /* the connection died: once more, with another one */
+        try_to_recover(pool); /* the connection died; perhaps there is another one */
 }
 
-/* Sends again what is remembered if nothing of earlier generations is left. */
+/* Sends again what is remembered if nothing of earlier generations is left, nor a
+ * connection on which that was tried and which is about to be dropped. */
 static void
 try_to_recover(struct pool *pool)
 {
-    struct conn *conn = NULL;
+    struct member *through = NULL;
     bool at_once = false;
 
     pthread_mutex_lock(&pool->lock);
     unsigned n = atomic_load(&pool->n);
     for (unsigned i = 0; i < n && pool->recovering && !pool->replaying; i++) {
-        if (!pool->member[i].up)
+        struct member *member = &pool->member[i];
+        if (!member->up)
             continue;
-        if (pool->member[i].generation != pool->generation) {
-            conn = NULL;
+        if (member->generation != pool->generation || member->failed) {
+            through = NULL;
             break;
         }
-        if (conn == NULL && is_good(pool, &pool->member[i]))
-            conn = pool->member[i].conn;
+        if (through == NULL && is_good(pool, member))
+            through = member;
     }
-    if (conn != NULL && (pool->replay == NULL || replay_is_empty(pool->replay))) {
+    if (through != NULL && (pool->replay == NULL || replay_is_empty(pool->replay))) {
         recovered(pool);
         at_once = true;
     }
-    pool->replaying |= conn != NULL && !at_once;
+    if (through != NULL && !at_once) {
+        pool->replaying = true;
+        pool->through = through;
+    }
     pthread_mutex_unlock(&pool->lock);
     if (at_once)
         pool_submit_parked(pool);
-    else if (conn != NULL)
-        replay_send(pool->replay, conn, &pool->info, on_replayed, pool);
+    else if (through != NULL)
+        replay_send(pool->replay, through->conn, &pool->info, on_replayed, pool);
 }
 
 void
@@ -121,6 +127,7 @@ pool_connected(void *owner, unsigned index, const struct conn_info *now)
 
     pthread_mutex_lock(&pool->lock);
     member->up = true;
+    member->failed = false;
     member->size = now->size;
     bool grown = now->size > pool->size && pool_may_grow(pool, member->server);
     if (grown) {

@@ -285,7 +285,7 @@ stop() {
 # freeze PID: stops a process where it is, all its threads, which kill -s STOP does not
 # wait for. thaw PID: it goes on.
 is_frozen() {
-    ! grep -hq '^State:[[:space:]]*[^TtZX]' "/proc/$1/task/"*/status
+    ! grep -hq '^State:[[:space:]]*[^TtZX[:space:]]' "/proc/$1/task/"*/status
 }
 freeze() {
     kill -s STOP "$1"

@@ -126,6 +126,18 @@ put_block 5
 sync_it
 is "what is written again is taken" "$status$err" "0"
 ok "and is there" has_block 5
+
+# The server dies while it is sent again; nothing must go on with that connection.
+put_block 6
+server_down
+forget_block 6
+server_up --filter=log --filter=delay file "$image" logfile="$tmp/log" wdelay=60
+ok "what it has forgotten is on its way" wait_for grep -q " Write id=" "$tmp/log"
+server_down
+server_up file "$image"
+ok "the next server gets it" wait_for has_block 6
+sync_it
+is "and flushes it" "$status$err" "0"
 stop_nbdmount
 is "the daemon ends well" "$status" 0
 server_down
