@@ -24,6 +24,7 @@ static const struct advice by_word[] = {
      "say with tls-hostname=NAME which name it has, or use that in the URI"},
     {"issuer is unknown", false,
      "give the ca-cert.pem of its authority, in tls-certificates=DIR"},
+    {"no certificate authorities", false, "which is tls-certificates=DIR"},
     {"has expired", false, "the server needs a new one"},
     {"is not valid yet", false, "are the clocks right?"},
     {"NBD_REP_ERR_TLS_REQD", false, "use nbds in the URI, or tls=require"},
