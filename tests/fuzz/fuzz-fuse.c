@@ -229,8 +229,9 @@ make_small(struct message *m)
 
     switch (m->header.opcode) {
     case FUSE_FALLOCATE:
+        word[1] %= DISK_MAX + 8192;
         word[2] %= 2 * DISK_MAX;
-        /* fall through */
+        break;
     case FUSE_READ:
     case FUSE_WRITE:
     case FUSE_LSEEK:

@@ -54,3 +54,18 @@ TESTS += $(unit_daemon_tests)
 %C%_test_replay_log_SOURCES = %D%/test-replay-log.c
 noinst_HEADERS += %D%/replay-image.h
 EXTRA_DIST += %D%/README.md
+
+# Those with $(src_all) above: the tests of src/.
+unit_tests_of_src = \
+	%D%/test-extent-map \
+	%D%/test-options \
+	%D%/test-export-path \
+	%D%/test-ordering \
+	%D%/test-json \
+	%D%/test-map-picture \
+	%D%/test-latency \
+	%D%/test-log \
+	%D%/test-prefetch-window \
+	%D%/test-quota \
+	%D%/test-replay-format \
+	%D%/test-replay-log
