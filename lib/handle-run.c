@@ -200,7 +200,9 @@ run_drive(struct nbd_handle *h, bool may_read, wait_condition *enough, const voi
     for (;;) {
         if (h->connector && !step_connector(h))
             return;
-        if (h->tls_handshake && (!may_read || !step_tls(h)))
+        /* A failure that came from elsewhere ends the handshake. */
+        if (h->tls_handshake && !proto_has_event(h->proto) &&
+            (!may_read || !step_tls(h)))
             return;
         enum proto_event_type type = proto_next(h->proto, &event);
 

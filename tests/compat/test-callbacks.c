@@ -4,6 +4,7 @@
  *
  * In the diary: m mid-command callback, c completion, M and C their free functions. */
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "compat.h"
@@ -230,6 +231,67 @@ close_in_flight(void)
     is_str(diary.text, "mcMC", "closing frees what was completed and not retired");
 }
 
+/* The server's side of a handle in option mode, up to the first option: the socket. */
+static int
+haggling(struct nbd_handle *h)
+{
+    static const char greeting[] = "NBDMAGICIHAVEOPT\0\3";
+    char flags[4];
+    int pair[2];
+
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+    must(nbd_set_opt_mode(h, true), "option mode");
+    must(nbd_set_request_structured_replies(h, false), "simple replies");
+    must(send(pair[1], greeting, sizeof greeting - 1, 0) == 18 ? 0 : -1, "greeting");
+    must(nbd_aio_connect_socket(h, pair[0]), "connecting");
+    POLL_UNTIL(h, nbd_aio_is_negotiating(h));
+    must(recv(pair[1], flags, 4, MSG_WAITALL) == 4 ? 0 : -1, "the client's flags");
+    return pair[1];
+}
+
+/* The option, and ACK to it. */
+static void
+acknowledge(int server)
+{
+    char option[16], ack[20] = "\x00\x03\xe8\x89\x04\x55\x65\xa9";
+
+    must(recv(server, option, 16, MSG_WAITALL) == 16 ? 0 : -1, "an option");
+    memcpy(ack + 8, option + 8, 4);
+    ack[15] = 1;
+    must(send(server, ack, 20, 0) == 20 ? 0 : -1, "ACK");
+}
+
+static void
+close_in_option(void)
+{
+    struct nbd_handle *h = new_handle();
+    int server = haggling(h);
+    char hello;
+
+    start(0);
+    is_int(nbd_aio_opt_info(h, COMPLETION), 0, "an option is sent into the void");
+    nbd_close(h);
+    is_str(diary.text, "cC", "closing the handle completes and frees it");
+    is_int(diary.error, ENOTCONN, "with ENOTCONN");
+    close(server);
+
+    h = new_handle();
+    if (!nbd_supports_tls(h)) {
+        nbd_close(h);
+        return;
+    }
+    server = haggling(h);
+    start(0);
+    is_int(nbd_aio_opt_starttls(h, COMPLETION), 0, "TLS is asked for");
+    acknowledge(server);
+    POLL_UNTIL(h, recv(server, &hello, 1, MSG_DONTWAIT) == 1);
+    is_str(diary.text, "", "it is not done before the handshake");
+    nbd_close(h);
+    is_str(diary.text, "cC", "closing in the TLS handshake completes and frees it");
+    is_int(diary.error, ENOTCONN, "with ENOTCONN");
+    close(server);
+}
+
 static void
 only_free(void)
 {
@@ -284,6 +346,7 @@ main(void)
     server_error();
     death();
     close_in_flight();
+    close_in_option();
     only_free();
     debug();
     done_testing();
