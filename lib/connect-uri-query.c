@@ -31,6 +31,10 @@ on_socket(struct uri_parser *p, struct uri_slice value)
                          "\"socket\", for an abstract name");
     if (abstract && uri->transport == URI_SSH)
         return uri_wrong(p, value.start, "an abstract socket is not possible with ssh");
+    /* nc at the far end would take it for an option, and some have one that runs
+     * commands. */
+    if (uri->socket[0] == '-' && uri->transport == URI_SSH)
+        return uri_wrong(p, value.start, "the socket's name begins with '-'");
     return 0;
 }
 

@@ -317,6 +317,8 @@ static const struct {
     {"nbd+ssh://-l@h/", 11, "the user name begins with '-'"},
     {"nbd+ssh://h/?compress=maybe", 23, "\"compress\" must be true or false"},
     {"nbd+ssh://h/?socket=%00a", 21, "not possible with ssh"},
+    {"nbd+ssh://h/?socket=-cid", 21, "the socket's name begins with '-'"},
+    {"nbds+ssh://h/?socket=%2De", 22, "the socket's name begins with '-'"},
 };
 
 static void
