@@ -17,7 +17,7 @@ endif
 %C%_test_tls_end_LDADD = $(LDADD) $(GNUTLS_LIBS)
 
 # The wire's numbers and the protocol engine.
-unit_proto_tests = %D%/test-wire %D%/test-proto %D%/test-proto-sessions
+unit_proto_tests = %D%/test-wire %D%/test-proto %D%/test-proto-matrix %D%/test-proto-sessions
 check_PROGRAMS += $(unit_proto_tests)
 TESTS += $(unit_proto_tests)
 noinst_HEADERS += %D%/proto-server.h %D%/proto-session.h %D%/proto-sessions.h \
