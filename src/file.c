@@ -243,10 +243,10 @@ on_seek_answer(void *user_data, int64_t result)
     free(request);
 }
 
-static void
+static bool
 on_seek_late(void *user_data)
 {
-    request_look(user_data);
+    return request_look(user_data);
 }
 
 void

@@ -162,13 +162,13 @@ may_look(struct request *request)
     return true;
 }
 
-void
+bool
 request_look(struct request *request)
 {
     int state = UNANSWERED;
 
     if (!atomic_compare_exchange_strong(&request->answered, &state, LOOKING))
-        return;
+        return state != ANSWERED;
     state = UNANSWERED;
     if (may_look(request) && is_killed(fuse_req_ctx(request->fuse)->pid,
                                        fuse_req_interrupted(request->fuse) != 0)) {
@@ -176,6 +176,7 @@ request_look(struct request *request)
         state = ANSWERED;
     }
     atomic_store(&request->answered, state);
+    return state != ANSWERED;
 }
 
 void

@@ -37,10 +37,10 @@ void request_step(struct request *request, void (*next)(struct request *));
 void request_submit(struct request *request, struct command *cmd);
 void request_go(struct request *request);
 
-/* The answer is late: if who waits for it was killed, it is answered.  While the memory
- * is there, any thread may call it.  Where thousands are late it does not look at each
- * of them each time, but at all in turn. */
-void request_look(struct request *request);
+/* The answer is late: if who waits for it was killed, it is answered.  False: it was.
+ * While the memory is there, any thread may call it.  Where thousands are late it does
+ * not look at each of them each time, but at all in turn. */
+bool request_look(struct request *request);
 
 /* The errno that a program sees for what an NBD command ended with. */
 int request_errno(int error);

@@ -42,8 +42,9 @@ struct seek {
     uint64_t pos; /* what is before it is not what is looked for */
     enum extent_kind wanted;
     sparse_answer *answer;
-    void (*look)(void *user_data);
+    bool (*look)(void *user_data);
     void *user_data;
+    int64_t looked_ms; /* CLOCK_MONOTONIC; or when it began */
 
     struct command cmd;
     uint64_t trusted; /* the answer may be kept up to here; sparse->lock */

@@ -24,6 +24,7 @@
 #define QUESTION_32     0xffff0000 /* a 32-bit length, aligned to any block size */
 #define QUESTION_LEAST  (1 << 20)  /* a server that refuses this refuses all */
 #define RUNS_FIRST_ROOM 64
+#define LOOK_MS         200
 #define RUNS_MAX        65536 /* of one answer: 1 MiB; what is behind is asked again */
 
 struct sparse *
@@ -214,15 +215,8 @@ is_hole(const struct sparse *sparse, uint32_t flags)
 }
 
 static void
-on_extent(struct command *cmd, uint64_t off, uint64_t len, uint32_t flags)
+add_run(struct seek *seek, uint64_t len, enum extent_kind kind)
 {
-    struct seek *seek = cmd->owner;
-    enum extent_kind kind = is_hole(seek->sparse, flags) ? EXTENT_HOLE : EXTENT_DATA;
-    /* It goes on where the last one ended, and the last one may reach too far. */
-    if (off != cmd->off + seek->got || seek->got >= cmd->len || len == 0)
-        return;
-    if (len > cmd->len - seek->got)
-        len = cmd->len - seek->got;
     if (seek->n_runs > 0 && seek->runs[seek->n_runs - 1].kind == kind) {
         seek->runs[seek->n_runs - 1].len += len;
         seek->got += len;
@@ -240,6 +234,31 @@ on_extent(struct command *cmd, uint64_t off, uint64_t len, uint32_t flags)
     }
     seek->runs[seek->n_runs++] = (struct run){len, kind};
     seek->got += len;
+}
+
+static void
+on_extent(struct command *cmd, uint64_t off, uint64_t len, uint32_t flags)
+{
+    struct seek *seek = cmd->owner;
+
+    /* It goes on where the last one ended, and the last one may reach too far. */
+    if (off != cmd->off + seek->got || seek->got >= cmd->len || len == 0)
+        return;
+    if (len > cmd->len - seek->got)
+        len = cmd->len - seek->got;
+    add_run(seek, len, is_hole(seek->sparse, flags) ? EXTENT_HOLE : EXTENT_DATA);
+}
+
+/* An answer that ends inside of a block, as none should: whole blocks are asked about,
+ * so the next question would be the same one.  The rest of the block is data. */
+static void
+complete_block(struct seek *seek)
+{
+    uint64_t minimum = seek->sparse->minimum, left = seek->cmd.len - seek->got;
+    uint64_t rest = (minimum - seek->got % minimum) % minimum;
+
+    if (rest > 0 && left > 0)
+        add_run(seek, rest < left ? rest : left, EXTENT_DATA);
 }
 
 /* Keeps what may be kept, and forgets that there was a question. */
@@ -279,6 +298,18 @@ ask_for_less(struct sparse *sparse, uint64_t refused, int error)
     return less;
 }
 
+/* A server may tell of one block in each answer. */
+static bool
+is_wanted(struct seek *seek)
+{
+    int64_t now = conn_clock_ms();
+
+    if (now - seek->looked_ms < LOOK_MS)
+        return true;
+    seek->looked_ms = now;
+    return seek->look(seek->user_data);
+}
+
 static void
 on_answer(struct command *cmd, int error)
 {
@@ -287,6 +318,8 @@ on_answer(struct command *cmd, int error)
 
     if (error != 0)
         seek->n_runs = 0;
+    else
+        complete_block(seek);
     keep_answer(seek);
     if (seek->answer == NULL) {
         learn_end(seek,
@@ -320,7 +353,10 @@ on_answer(struct command *cmd, int error)
     }
     if (off > seek->pos)
         seek->pos = off;
-    seek_on(seek);
+    if (is_wanted(seek))
+        seek_on(seek);
+    else
+        seek_end(seek, -EINTR);
 }
 
 static void
@@ -328,7 +364,7 @@ on_late(struct command *cmd)
 {
     struct seek *seek = cmd->owner;
 
-    if (seek->look != NULL)
+    if (seek->answer != NULL)
         seek->look(seek->user_data);
 }
 
@@ -391,7 +427,7 @@ seek_on(struct seek *seek)
 
 void
 sparse_seek(struct sparse *sparse, uint64_t off, bool data, sparse_answer *answer,
-            void (*look)(void *user_data), void *user_data)
+            bool (*look)(void *user_data), void *user_data)
 {
     if (off >= sparse->size) {
         answer(user_data, -ENXIO);
@@ -407,5 +443,6 @@ sparse_seek(struct sparse *sparse, uint64_t off, bool data, sparse_answer *answe
     seek->answer = answer;
     seek->look = look;
     seek->user_data = user_data;
+    seek->looked_ms = conn_clock_ms();
     seek_on(seek);
 }

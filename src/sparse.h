@@ -52,10 +52,11 @@ void sparse_changed(struct sparse *sparse, uint64_t off, uint64_t len,
 
 /* SEEK_DATA (data) or SEEK_HOLE from off.  answer gets the offset or a negative errno,
  * now or later, in this thread or in another one.  look is called while the server is
- * late, or NULL: see struct command. */
+ * late (see struct command), and now and then where it takes many answers; false:
+ * nobody waits any more, and no more is asked. */
 typedef void sparse_answer(void *user_data, int64_t result);
 void sparse_seek(struct sparse *sparse, uint64_t off, bool data, sparse_answer *answer,
-                 void (*look)(void *user_data), void *user_data);
+                 bool (*look)(void *user_data), void *user_data);
 
 /* Somebody is going to read or seek from off on: asks in the background where the holes
  * are, some way ahead, if that is not known. */

@@ -3,7 +3,7 @@
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
 need_program cmp
-need_nbdkit data file eval --filter=noextents --filter=log
+need_nbdkit data file eval --filter=noextents --filter=log --filter=blocksize-policy
 
 sparsefile=$abs_top_builddir/tests/fuse/sparsefile
 blocks() { stat -c %b "$1"; }
@@ -58,4 +58,24 @@ is "HOLE alone reads what the server has there" \
     "$(dd if="$mnt/nbd" bs=1 skip=1048576 count=4 status=none)" xxxx
 stop_nbdmount
 is "the daemon ends well" "$status" 0
+
+# Whole blocks are asked about, and the answer ends inside of the first one.
+start_nbdkit --filter=blocksize-policy eval get_size='echo 16K' pread='head -c $3 /dev/zero' \
+    can_extents='exit 0' extents='echo $4 512 hole,zero' \
+    blocksize-minimum=4096 blocksize-preferred=4096 blocksize-maximum=1M
+start_nbdmount -r "$uri" "$(new_dir mnt)"
+run timeout 20 "$sparsefile" walk "$mnt/nbd"
+is "what is not told of a block is data, and lseek goes on" "$out" "$(for at in 0 4096 8192 12288; do
+    printf 'hole %d 512\ndata %d 3584\n' "$at" $((at + 512)); done)"
+stop_nbdmount
+
+# Each answer comes at once and tells of one block of very many.
+start_nbdkit eval get_size='echo 1E' pread='head -c $3 /dev/zero' can_extents='exit 0' \
+    extents="echo >>'$tmp/questions'; echo \$4 4096"
+start_nbdmount -r "$uri" "$(new_dir mnt)"
+start walk "$sparsefile" walk "$mnt/nbd"
+wait_for bash -c "[ \$(wc -l <'$tmp/questions') -ge 100 ]"
+ok "who waits for many answers can be killed" stop "$started_pid" KILL
+stop_nbdmount
+is "and the daemon ends well" "$status" 0
 done_testing
