@@ -231,10 +231,11 @@ wait_for() {
     done
 }
 
+# Without a process of its own: where none can be started, nobody is gone for that.
 is_alive() { # PID; a zombie is not
     local state
-    state=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) || return 1
-    case $state in '' | Z* | X*) return 1 ;; esac
+    { read -r state <"/proc/$1/stat"; } 2>/dev/null || return 1
+    case ${state##*) } in '' | Z* | X*) return 1 ;; esac
 }
 is_gone() { ! is_alive "$1"; }
 
