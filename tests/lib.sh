@@ -250,6 +250,23 @@ wait_while_alive() {
     done
 }
 
+# wait_while_growing FILE COMMAND...: as wait_for, for a program that tells in FILE how it
+# gets on: its time begins anew whenever that has grown.
+wait_while_growing() {
+    local file=$1 size=-1 now end=0
+    shift
+    until "$@" >/dev/null 2>&1; do
+        now=$(stat -c %s "$file")
+        [ "$now" = "$size" ] || end=$((SECONDS + WAIT_SECONDS))
+        size=$now
+        if [ "$SECONDS" -ge "$end" ]; then
+            diag "waited in vain for: $*; $file has not grown for $WAIT_SECONDS s"
+            return 1
+        fi
+        pause 0.1
+    done
+}
+
 # ---- processes
 
 started_pids=()

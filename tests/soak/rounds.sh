@@ -33,15 +33,8 @@ begin() {
 }
 at_work() { [ "$SECONDS" -lt "$end" ] && is_alive "$work_pid"; }
 
-have_ended() {
-    revive_server
-    is_gone "$work_pid"
-}
-
 finish() { # NAME
-    : >"$tmp/stop"
-    ok "$1: the programs end" wait_for have_ended
-    stop "$work_pid"
+    end_work "$1"
     is "$1: no byte differs, and nothing fails that must not" "$status" 0 ||
         { diag_file "$work_log"; diag_file "$nbdmount_log"; }
     at_least "$1: they have done something" "$(done_some writes)" 1
@@ -61,7 +54,7 @@ round_kills() { # BLOCK CONNECTIONS REPLAY KILLS SECONDS
     new_image 24M
     start_volatile early=10 block="$block"
     begin "$(socket_uri "$sock")" "-C $2 -o retry=forever,replay=$3"
-    while [ "$kills" -lt "$4" ] && at_work; do
+    while [ "$kills" -eq 0 ] || { [ "$kills" -lt "$4" ] && at_work; }; do
         pause_some 10 70
         [ $((RANDOM % 6)) -gt 0 ] || { kill -s STOP "$server"; pause 0.1; }
         kill_server
@@ -76,19 +69,18 @@ round_kills() { # BLOCK CONNECTIONS REPLAY KILLS SECONDS
 
 # Without replay= what is forgotten is lost: the programs must find that out, or they
 # find nothing.
-round_forgets() { # SECONDS
-    end=$((SECONDS + $1))
+round_forgets() { # KILLS
+    local kills
     new_image 3M
     start_volatile
     begin "$(socket_uri "$sock")" "-o retry=forever,replay=0"
-    while at_work; do
+    for ((kills = 0; kills < $1; kills++)); do
+        is_alive "$work_pid" || break
         pause_some 10 30
         kill_server
         start_volatile
     done
-    : >"$tmp/stop"
-    wait_for is_gone "$work_pid"
-    stop "$work_pid"
+    end_work "replay=0"
     is "replay=0: programs find out that something is lost" "$status" 1 || diag_file "$work_log"
     like "replay=0: and what" "$(cat "$work_log")" "WRONG: (fsync|read|durable)"
     stop_nbdmount
@@ -107,7 +99,7 @@ round_spoilt() { # FAULT EVERY SECONDS [ERRNO...]
     local faulty_pid=$started_pid faulty_log=$started_log
     wait_while_alive "$faulty_pid" test -S "$between" || bail_out "faulty does not start"
     begin "$(socket_uri "$between")" "-C 1 -o retry=forever,replay=$(random 1 8)M" "$@"
-    while at_work || ! [ -s "$faulty_log" ]; do
+    while at_work || { is_alive "$work_pid" && ! [ -s "$faulty_log" ]; }; do
         revive_server
         pause 0.1
     done
@@ -128,12 +120,18 @@ round_errors() { # EVERY SECONDS
     at_least "each ${1}th command fails: programs see it" "$(done_some errors)" 1
 }
 
-# The server's disk is full now and then.
+# The server's disk is full now and then; at first until the programs have seen it.
+have_seen_error() {
+    revive_server
+    is_gone "$work_pid" || grep -q "the first error: " "$work_log"
+}
 round_full() { # SECONDS
     end=$((SECONDS + $1))
     new_image 24M
     start_volatile full="$tmp/full"
     begin "$(socket_uri "$sock")" "-C $(random 1 4)" ENOSPC
+    : >"$tmp/full"
+    wait_for have_seen_error
     while at_work; do
         : >"$tmp/full"
         pause_some 5 60

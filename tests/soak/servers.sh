@@ -53,3 +53,32 @@ revive_server() {
     stop "$server"
     start_server "${server_args[@]}"
 }
+
+# ---- the programs at work: $work_pid, which says in $work_log what they have done
+
+have_ended() {
+    revive_server
+    is_gone "$work_pid"
+}
+
+# What each thread of a process waits for.
+tell_threads() { # PID
+    local task
+    for task in "/proc/$1/task/"*; do
+        diag "$(cat "$task/comm" "$task/wchan" "$task/syscall" 2>/dev/null | tr '\n\0' '  ')"
+    done
+}
+
+# end_work NAME: lets them end; $status is how they did.  A slow machine has all the time
+# that it needs, as long as they get on.
+end_work() {
+    : >"$tmp/stop"
+    if ! WAIT_SECONDS=$((2 * WAIT_SECONDS)) ok "$1: the programs end" \
+        wait_while_growing "$work_log" have_ended; then
+        diag "$(timeout 5 "$nbdmount" --status "$mnt" 2>&1)"
+        tell_threads "$work_pid"
+        tell_threads "$nbdmount_pid"
+        tell_threads "$server"
+    fi
+    stop "$work_pid"
+}

@@ -64,15 +64,17 @@ soak() {
     local end=$((SECONDS + $6)) name="blocks of $1, $2 connections, replay=$3, discard=$4"
     local options=(-C "$2" -o "retry=forever,replay=$3,discard=$4,replay-file=$log" "nbd+unix:///?socket=$sock")
     kills=0 servers=0 early=0 aborts=0
-    rm -f "$image" "$tmp/stop" "$log" "$tmp/sent"
+    rm -f "$image" "$tmp/stop" "$log"
+    : >"$tmp/sent"
     truncate -s 12M "$image"
     start_volatile early=10 block="$block"
     mnt=$(new_dir mnt)
     start_nbdmount "${options[@]}" "$mnt"
     start workers "$workers" "$mnt/nbd" "$image" "$seed" 6 "$tmp/stop" reopen
-    local work_pid=$started_pid work_log=$started_log
+    work_pid=$started_pid work_log=$started_log
     wait_while_alive "$work_pid" grep -q "at work" "$work_log"
-    while [ "$kills" -lt "$5" ] && [ "$SECONDS" -lt "$end" ] && is_alive "$work_pid"; do
+    while [ "$kills" -eq 0 ] || { [ "$kills" -lt "$5" ] && [ "$SECONDS" -lt "$end" ]; }; do
+        is_alive "$work_pid" || break
         pause "0.$((RANDOM % 300 + 100))"
         revive_server
         kill_some
@@ -85,11 +87,8 @@ soak() {
         fi
         mount_again "${options[@]}" "$mnt" || break
     done
-    revive_server
-    : >"$tmp/stop"
-    ok "$name: the programs end" wait_for is_gone "$work_pid"
-    wait "$work_pid"
-    is "$name: nothing answered is lost in $kills kills" "$?" 0 || diag_file "$work_log"
+    end_work "$name"
+    is "$name: nothing answered is lost in $kills kills" "$status" 0 || diag_file "$work_log"
     diag "$early of the kills before it had mounted, $servers of the server, $aborts times it aborted; $(awk '{ n += $2 } END { print n + 0 }' \
         "$tmp/sent") changes sent again by $(wc -l <"$tmp/sent") mounts"
     diag "$(tail -n 1 "$work_log")"

@@ -56,7 +56,7 @@ else
     round_full 1
     round_sizes 1
     round_link 2
-    round_forgets 20
+    round_forgets 60
 fi
 [ "$deaths" -eq 0 ] || { diag "nbdkit died $deaths times by itself"; diag_file "$tmp/deaths"; }
 done_testing

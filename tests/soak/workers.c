@@ -7,7 +7,8 @@
  * all sizes, aligned or not, reads, fsync, holes; some of it with O_DIRECT.
  * It knows what every byte must be.  After each fsync DURABLE, the file in which the
  * server keeps what it has flushed, must have all of it.  Ends when STOP exists and
- * each has done a few things; prints what was done, and before that when it begins.
+ * each has done a few things; prints what was done, and before that when it begins, its
+ * first error, and how it gets on when STOP exists.
  * Status 1: a byte was wrong, or an operation failed.  What fails with one of ERRNO
  * (EIO, ENOSPC, ESTALE) is done again until it succeeds.
  *
@@ -53,7 +54,7 @@ struct worker {
 static const char *file, *stop;
 static bool may_reopen;
 static bool expected[200]; /* errnos */
-static atomic_ulong errors;
+static atomic_ulong errors, operations;
 static atomic_bool wrong;
 static _Atomic int64_t longest_ms;
 
@@ -94,7 +95,11 @@ again(ssize_t result)
         return false;
     if (result != -1 && !expected[EIO] && !expected[ENOSPC] && !expected[ESTALE])
         return false;
-    atomic_fetch_add(&errors, 1);
+    if (atomic_fetch_add(&errors, 1) == 0) {
+        printf("the first error: %s\n",
+               result == -1 ? strerror(errno) : "part of it was not done");
+        fflush(stdout);
+    }
     poll(NULL, 0, 1); /* not as fast as it can */
     return true;
 }
@@ -300,6 +305,7 @@ work(void *user_data)
             do_zero(w);
         else
             do_sync(w);
+        atomic_fetch_add(&operations, 1);
         int64_t took = now_ms() - begin, most = atomic_load(&longest_ms);
         while (took > most && !atomic_compare_exchange_weak(&longest_ms, &most, took))
             ;
@@ -307,6 +313,27 @@ work(void *user_data)
     if (!atomic_load(&wrong))
         do_sync(w);
     return NULL;
+}
+
+/* Waits for a thread to end. */
+static void
+join(pthread_t thread)
+{
+    static unsigned long told;
+
+    for (;;) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        if (pthread_timedjoin_np(thread, NULL, &until) != ETIMEDOUT)
+            return;
+        unsigned long now = atomic_load(&operations);
+        if (now == told || access(stop, F_OK) == -1)
+            continue;
+        printf("%lu operations\n", now);
+        fflush(stdout);
+        told = now;
+    }
 }
 
 static bool
@@ -383,7 +410,7 @@ main(int argc, char **argv)
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
             return 2;
     for (unsigned i = 0; i < n; i++) {
-        pthread_join(workers[i].thread, NULL);
+        join(workers[i].thread);
         sum.reads += workers[i].reads;
         sum.writes += workers[i].writes;
         sum.zeros += workers[i].zeros;
