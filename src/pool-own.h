@@ -14,6 +14,9 @@ struct member {
     unsigned generation;
     bool up;
     bool failed;  /* while it is up: what was sent again did not get through */
+    bool doubt;   /* it may have reached a server that was restarted: pool-recover.c */
+    bool tried;   /* the proof under way will tell */
+    bool mute;    /* it did not answer the last one */
     int64_t size; /* the export's, as this connection has it */
 };
 
@@ -40,6 +43,10 @@ struct pool {
     bool recovering; /* nothing is live */
     bool replaying;
     struct member *through; /* which has it while replaying */
+    bool proving;
+    struct command proof;
+    struct member *witness; /* which has it while proving */
+    uint8_t *proof_buf;     /* of info.minimum bytes; does not change */
     int64_t size;           /* the largest that was seen */
     struct server server[SERVERS_MAX];
     unsigned active;        /* which of them, unless spread */

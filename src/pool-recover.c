@@ -4,6 +4,13 @@
  * Generations: each connection belongs to the one in which it began to be made.  A loss
  * in the present generation begins the next one, in which nothing is live until all
  * connections of earlier ones are dropped and the replay is done.
+ *
+ * Doubt: a connection that is made while others are there may have reached a server
+ * that was restarted just now, and the others have not noticed that theirs is dead.  A
+ * flush that it answers would say nothing about what that one had.  So where anything
+ * could be lost it gets no commands before one of the others has answered a question
+ * that was asked after it was made: then the server that they know is alive, and it is
+ * the same.
  */
 
 #include "pool-own.h"
@@ -12,6 +19,7 @@
 #include <errno.h>
 
 static void try_to_recover(struct pool *pool);
+static void prove(struct pool *pool);
 
 /* Under the lock, as the next ones: whether it may take commands. */
 static bool
@@ -29,8 +37,9 @@ recovered(struct pool *pool)
 
     pool->recovering = false;
     for (unsigned i = 0; i < n; i++)
-        if (is_good(pool, &pool->member[i]))
+        if (is_good(pool, &pool->member[i]) && !pool->member[i].doubt)
             conn_set_live(pool->member[i].conn, true);
+    prove(pool);
 }
 
 /* The export has grown: connections that do not know it end before anybody can ask them
@@ -92,6 +101,8 @@ try_to_recover(struct pool *pool)
         if (through == NULL && is_good(pool, member))
             through = member;
     }
+    for (unsigned i = 0; i < n && through != NULL; i++)
+        pool->member[i].doubt = false; /* what is sent now will be answered, or not */
     if (through != NULL && (pool->replay == NULL || replay_is_empty(pool->replay))) {
         recovered(pool);
         at_once = true;
@@ -119,38 +130,7 @@ pool_replay(struct pool *pool)
     try_to_recover(pool);
 }
 
-bool
-pool_connected(void *owner, unsigned index, const struct conn_info *now)
-{
-    struct pool *pool = owner;
-    struct member *member = &pool->member[index];
-
-    pthread_mutex_lock(&pool->lock);
-    member->up = true;
-    member->failed = false;
-    member->size = now->size;
-    bool grown = now->size > pool->size && pool_may_grow(pool, member->server);
-    if (grown) {
-        pool->size = now->size;
-        retire_smaller(pool);
-    }
-    if (member->generation == pool->generation && now->size == pool->size)
-        pool_reached(pool, member);
-    bool fine = is_good(pool, member);
-    bool recovering = pool->recovering;
-    if (fine && !recovering)
-        conn_set_live(member->conn, true);
-    pthread_mutex_unlock(&pool->lock);
-    if (grown && atomic_load(&pool->ready))
-        pool->events->grown(pool->owner, now->size);
-    if (fine && !recovering)
-        pool_submit_parked(pool);
-    else
-        try_to_recover(pool);
-    return fine;
-}
-
-/* Under the lock: all others are given up too. */
+/* Under the lock: all others are given up too; lost may be none of them. */
 static void
 begin_generation(struct pool *pool, unsigned lost)
 {
@@ -164,6 +144,127 @@ begin_generation(struct pool *pool, unsigned lost)
         conn_set_live(pool->member[i].conn, false);
         conn_renew(pool->member[i].conn);
     }
+}
+
+/* ---- doubt */
+
+/* Under the lock: whether this one, made just now, is in doubt. */
+static bool
+is_in_doubt(const struct pool *pool, const struct member *member)
+{
+    unsigned n = atomic_load(&pool->n);
+
+    if (pool->info.read_only || !pool->info.can_flush || pool->size == 0 ||
+        !atomic_load(&pool->ready) || (pool->recovering && !pool->replaying) ||
+        (pool->replay != NULL && replay_is_empty(pool->replay)))
+        return false; /* there is nothing to lose, or nothing was sent yet */
+    for (unsigned i = 0; i < n; i++) {
+        const struct member *other = &pool->member[i];
+        if (other != member && other->up && other->generation == pool->generation)
+            return true;
+    }
+    return false;
+}
+
+static void
+on_proof(struct command *cmd, int error)
+{
+    struct pool *pool = cmd->owner;
+    bool answered = error != ENOTCONN && error != ENOMEM; /* the latter may be ours */
+
+    pthread_mutex_lock(&pool->lock);
+    unsigned n = atomic_load(&pool->n);
+    pool->proving = false;
+    pool->witness->mute = !answered;
+    for (unsigned i = 0; i < n; i++) {
+        struct member *member = &pool->member[i];
+        bool proven = member->tried && answered && member->up &&
+                      member->generation == pool->generation;
+        member->tried = false;
+        if (!proven)
+            continue;
+        member->doubt = false;
+        if (is_good(pool, member) && !pool->recovering)
+            conn_set_live(member->conn, true);
+    }
+    prove(pool); /* for those that have come since, or through another one */
+    pthread_mutex_unlock(&pool->lock);
+    pool_submit_parked(pool);
+}
+
+/* Under the lock: asks on behalf of those that are in doubt. */
+static void
+prove(struct pool *pool)
+{
+    struct member *witness = NULL;
+    unsigned n = atomic_load(&pool->n);
+    bool any = false;
+
+    if (pool->proving || pool->recovering || atomic_load(&pool->closing))
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        struct member *member = &pool->member[i];
+        if (!member->up || member->generation != pool->generation)
+            continue;
+        member->tried = member->doubt;
+        any |= member->doubt;
+        if (!member->doubt && !member->mute && witness == NULL)
+            witness = member;
+    }
+    if (!any)
+        return;
+    if (witness == NULL) { /* nobody is left who could tell */
+        begin_generation(pool, n);
+        return;
+    }
+    pool->proving = true;
+    pool->witness = witness;
+    pool->proof = (struct command){
+        .kind = COMMAND_READ,
+        .len =
+            pool->size < pool->info.minimum ? (uint64_t)pool->size : pool->info.minimum,
+        .buf = pool->proof_buf,
+        .owner = pool,
+        .done = on_proof,
+        .ahead = true,
+    };
+    conn_submit(witness->conn, &pool->proof); /* done is never called in it */
+}
+
+/* ---- connections come and go */
+
+bool
+pool_connected(void *owner, unsigned index, const struct conn_info *now)
+{
+    struct pool *pool = owner;
+    struct member *member = &pool->member[index];
+
+    pthread_mutex_lock(&pool->lock);
+    member->up = true;
+    member->failed = member->tried = member->mute = false;
+    member->size = now->size;
+    member->doubt = member->generation == pool->generation && is_in_doubt(pool, member);
+    if (member->doubt)
+        prove(pool); /* before one that could tell is retired */
+    bool grown = now->size > pool->size && pool_may_grow(pool, member->server);
+    if (grown) {
+        pool->size = now->size;
+        retire_smaller(pool);
+    }
+    if (member->generation == pool->generation && now->size == pool->size)
+        pool_reached(pool, member);
+    bool fine = is_good(pool, member);
+    bool live = fine && !pool->recovering && !member->doubt;
+    if (live)
+        conn_set_live(member->conn, true);
+    pthread_mutex_unlock(&pool->lock);
+    if (grown && atomic_load(&pool->ready))
+        pool->events->grown(pool->owner, now->size);
+    if (live)
+        pool_submit_parked(pool);
+    else
+        try_to_recover(pool);
+    return fine;
 }
 
 void
@@ -191,6 +292,7 @@ pool_dropped(void *owner, unsigned index)
 
     pthread_mutex_lock(&pool->lock);
     pool->member[index].up = false;
+    prove(pool); /* it may have been the one that could tell */
     pthread_mutex_unlock(&pool->lock);
     try_to_recover(pool);
 }

@@ -223,6 +223,7 @@ static void
 pool_free(struct pool *pool)
 {
     pthread_mutex_destroy(&pool->lock);
+    free(pool->proof_buf);
     free(pool);
 }
 
@@ -260,6 +261,9 @@ open_members(struct pool *pool, unsigned connections, bool read_only,
     pool->info.read_only |= read_only;
     pool->spread = pool->info.read_only && pool->n_servers > 1;
     pool->size = pool->member[0].size = info->size;
+    pool->proof_buf = malloc(info->minimum);
+    if (pool->proof_buf == NULL)
+        return false;
     if (!pool_check_others(pool, why))
         return false;
     start_members(pool, connections, info);

@@ -2,9 +2,10 @@
 # A server that goes away and comes back: programs wait and go on, what the server forgot
 # is sent again, and who does not want to wait can leave.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+. "$abs_top_srcdir/tests/soak/servers.sh"
 need_fuse
 need_program dd timeout cmp
-need_nbdkit file --filter=delay --filter=error
+need_nbdkit file --filter=delay --filter=error --filter=limit
 
 sparsefile=$abs_top_builddir/tests/fuse/sparsefile
 image=$tmp/image
@@ -196,6 +197,54 @@ pause 0.3
 kill -s TERM "$nbdmount_pid"
 within "a second SIGTERM ends it at once" 2000 wait_for is_gone "$nbdmount_pid"
 thaw "$server"
+
+# Two connections.  The first one's server falls silent, with bytes that it has not
+# flushed, and before anybody notices the second one, refused until now, reaches a new
+# server.  That one can flush what it likes: it has not got those bytes.
+build_volatile
+image=$tmp/volatile.img
+truncate -s 4M "$image"
+start_server --filter=limit "$tmp/volatile.so" file="$image" limit=1
+silent=$server
+start_nbdmount -C 2 -o retry=forever "$uri" "$(new_dir mnt)"
+rm "$sock"
+ok "the second connection finds no server" wait_for says "server.sock: No such file"
+put_block 7
+freeze "$silent"
+start_volatile
+is_connected() { "$nbdmount" --status "$mnt" | grep -qE "^ +2 +$1"; }
+ok "then it finds another one, and is given nothing to do" wait_for is_connected "waiting"
+"$sparsefile" read "$mnt/nbd" 0 4096 >/dev/null &
+reader=$!
+in_flight() { "$nbdmount" --status "$mnt" | grep -qE "connected .* $1 in flight"; }
+ok "nobody has noticed that the first one's server is silent" wait_for in_flight 2
+dd if=/dev/null of="$mnt/nbd" bs=1 count=0 conv=notrunc,fsync status=none 2>"$tmp/sync.err" &
+syncer=$!
+ok "a program flushes" wait_for in_flight 3
+kill -s KILL "$silent"
+ok "that succeeds when it has come out" wait "$syncer"
+ok "and the bytes are there" has_block 7
+ok "the reader goes on" wait "$reader"
+stop_nbdmount
+is "the daemon ends well" "$status" 0
+
+# The same without harm: the second connection reaches the same server, only later.
+stop "$server"
+start_server --filter=limit "$tmp/volatile.so" file="$image" limit=2
+start_nbdmount -C 1 "$uri" "$(new_dir other)"
+other=$mnt other_pid=$nbdmount_pid
+start_nbdmount -C 2 "$uri" "$(new_dir mnt)"
+ok "the second connection is refused" wait_for says "no connection, trying on"
+put_block 8
+fusermount3 -u "$other"
+wait_for is_gone "$other_pid"
+ok "when it is taken, bytes being unflushed, it is used" wait_for is_connected "live"
+like "and nothing was sent again" "$("$nbdmount" --status "$mnt")" " 0 lost"
+sync_it
+is "what was written is flushed" "$status$err" "0"
+ok "and is there" has_block 8
+stop_nbdmount
+is "the daemon ends well" "$status" 0
 
 for bad in retry=soon retry=-1 timeout=1x replay=1 replay=1T; do
     run "$nbdmount" -o "$bad" "$uri" "$tmp"
