@@ -58,6 +58,29 @@ ok "the header has the prototypes of api.tsv" $cc -std=gnu11 -fsyntax-only -Werr
 } >"$tmp/prototypes.c"
 nok "another prototype is found" $cc -std=gnu11 -fsyntax-only -I"$lib" "$tmp/prototypes.c"
 
+# The table of test-states.c: each function that is restricted, and to what.
+restricted() {
+    awk -F'\t' '!/^#/ && $4 != "any" { print $1, $4 }' "$here/api.tsv" | sort
+}
+in_states() {
+    tr '\n' ' ' <"$1" | grep -oE '(NUMBER|TEXT)\(nbd_[a-z0-9_]+, *[A-Z]+( *\| *[A-Z]+)*,' |
+        sed -E 's/^[A-Z]+\(//; s/,$//; s/ *\| */,/g; s/, */ /' |
+        tr '[:upper:]' '[:lower:]' | sort
+}
+restricted >"$tmp/restricted"
+in_states "$abs_top_srcdir/tests/compat/test-states.c" >"$tmp/states"
+at_least "there are functions that some states do not permit" \
+    "$(wc -l <"$tmp/restricted")" 100
+is "test-states.c calls each of them in each of those states" \
+    "$(differ "$tmp/restricted" "$tmp/states")" ""
+# So has test-settings.c those that take a pointer, without it.
+awk -F'\t' '!/^#/ { n = split($6, a, " "); for (i = 1; i <= n; i++)
+    if (a[i] != "h") print $1, a[i] }' "$here/api.tsv" | sort >"$tmp/pointers"
+tr '\n' ' ' <"$abs_top_srcdir/tests/compat/test-settings.c" |
+    grep -oE '"nbd_[a-z0-9_]+", *"[a-z_]+"\)' | tr -d '",)' | tr -s ' ' | sort -u >"$tmp/null"
+is "test-settings.c passes NULL for each pointer that must not be" \
+    "$(comm -23 "$tmp/pointers" "$tmp/null")" ""
+
 {
     echo '#include <string.h>'
     echo '#include "libnbd.h"'

@@ -143,6 +143,78 @@ null_arguments(void)
     missing(nbd_set_debug_callback(h, (nbd_debug_callback){.callback = NULL}),
             "nbd_set_debug_callback", "debug");
     missing(nbd_is_uri(h, NULL), "nbd_is_uri", "uri");
+    missing(nbd_set_tls_username(h, NULL), "nbd_set_tls_username", "username");
+    missing(nbd_set_tls_hostname(h, NULL), "nbd_set_tls_hostname", "hostname");
+    missing(nbd_set_tls_priority(h, NULL), "nbd_set_tls_priority", "priority");
+    missing(nbd_set_socket_activation_name(h, NULL), "nbd_set_socket_activation_name",
+            "socket_name");
+    missing(nbd_connect_systemd_socket_activation(h, NULL),
+            "nbd_connect_systemd_socket_activation", "argv");
+    missing(nbd_aio_connect_systemd_socket_activation(h, NULL),
+            "nbd_aio_connect_systemd_socket_activation", "argv");
+    missing(nbd_aio_connect_uri(h, NULL), "nbd_aio_connect_uri", "uri");
+    missing(nbd_aio_connect_unix(h, NULL), "nbd_aio_connect_unix", "unixsocket");
+    missing(nbd_aio_connect_tcp(h, NULL, "1"), "nbd_aio_connect_tcp", "hostname");
+    missing(nbd_aio_connect_tcp(h, "localhost", NULL), "nbd_aio_connect_tcp", "port");
+    missing(nbd_aio_connect_command(h, NULL), "nbd_aio_connect_command", "argv");
+}
+
+static int
+on_context(void *user, const char *name)
+{
+    (void)user, (void)name;
+    return 0;
+}
+
+static int
+on_chunk(void *user, const void *bytes, size_t count, uint64_t offset, unsigned status,
+         int *error)
+{
+    (void)user, (void)bytes, (void)count, (void)offset, (void)status, (void)error;
+    return 0;
+}
+
+static int
+on_extent(void *user, const char *context, uint64_t offset, nbd_extent *extents,
+          size_t n, int *error)
+{
+    (void)user, (void)context, (void)offset, (void)extents, (void)n, (void)error;
+    return 0;
+}
+
+/* The same for those that need a connection. */
+static void
+null_arguments_connected(void)
+{
+    const nbd_completion_callback none = NBD_NULL_COMPLETION;
+    const nbd_context_callback context = {.callback = on_context};
+    const nbd_chunk_callback chunk = {.callback = on_chunk};
+    const nbd_extent64_callback extent = {.callback = on_extent};
+    struct nbd_handle *c = negotiating(MEMORY);
+
+    missing(nbd_opt_list_meta_context_queries(c, NULL, context),
+            "nbd_opt_list_meta_context_queries", "queries");
+    missing(nbd_aio_opt_list_meta_context_queries(c, NULL, context, none),
+            "nbd_aio_opt_list_meta_context_queries", "queries");
+    missing(nbd_opt_set_meta_context_queries(c, NULL, context),
+            "nbd_opt_set_meta_context_queries", "queries");
+    missing(nbd_aio_opt_set_meta_context_queries(c, NULL, context, none),
+            "nbd_aio_opt_set_meta_context_queries", "queries");
+    must(nbd_opt_go(c), "GO");
+    missing(nbd_can_meta_context(c, NULL), "nbd_can_meta_context", "metacontext");
+    missing(nbd_pread(c, NULL, 1, 0, 0), "nbd_pread", "buf");
+    missing(nbd_pwrite(c, NULL, 1, 0, 0), "nbd_pwrite", "buf");
+    missing(nbd_pread_structured(c, NULL, 1, 0, chunk, 0), "nbd_pread_structured",
+            "buf");
+    missing((int)nbd_aio_pread(c, NULL, 1, 0, none, 0), "nbd_aio_pread", "buf");
+    missing((int)nbd_aio_pwrite(c, NULL, 1, 0, none, 0), "nbd_aio_pwrite", "buf");
+    missing((int)nbd_aio_pread_structured(c, NULL, 1, 0, chunk, none, 0),
+            "nbd_aio_pread_structured", "buf");
+    missing(nbd_block_status_filter(c, 1, 0, NULL, extent, 0),
+            "nbd_block_status_filter", "contexts");
+    missing((int)nbd_aio_block_status_filter(c, 1, 0, NULL, extent, none, 0),
+            "nbd_aio_block_status_filter", "contexts");
+    nbd_close(c);
 }
 
 static char messages[8192];
@@ -198,6 +270,7 @@ main(void)
     kept();
     wrong_values();
     null_arguments();
+    null_arguments_connected();
     debug_messages();
     nbd_close(h);
     nbd_close(NULL);
