@@ -191,6 +191,9 @@ event_handle(struct nbd_handle *h, const struct proto_event *event)
         on_name(h, event);
         break;
     case PROTO_OPTION_DONE:
+        /* The server is shutting down, and was told ABORT. */
+        if (proto_phase(h->proto) == PROTO_CLOSING)
+            h->aborting = true;
         if (h->option_active)
             option_finish(h, event->error, event->text);
         break;

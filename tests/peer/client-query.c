@@ -9,7 +9,9 @@
 static void
 print_state(struct client *c)
 {
-    fprintf(c->out, "state:%s%s%s%s%s\n", nbd_aio_is_created(c->nbd) ? " created" : "",
+    fprintf(c->out, "state:%s%s%s%s%s%s\n",
+            nbd_aio_is_created(c->nbd) ? " created" : "",
+            nbd_aio_is_connecting(c->nbd) ? " connecting" : "",
             nbd_aio_is_negotiating(c->nbd) ? " negotiating" : "",
             nbd_aio_is_ready(c->nbd) ? " ready" : "",
             nbd_aio_is_dead(c->nbd) ? " dead" : "",
