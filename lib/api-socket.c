@@ -44,12 +44,14 @@ begun(struct api_scope *api, struct connector *connector, int fd, const struct e
         h->stream = stream_socket_new(fd);
         if (!h->stream) {
             h->started = false;
+            handle_forget_address(h);
             close_quietly(fd);
             return api_fail(api, ENOMEM, "no memory for a connection");
         }
         h->fd = fd;
     } else {
         h->started = false;
+        handle_forget_address(h);
         return api_fail_with(api, e);
     }
     run_connect(h);
@@ -82,11 +84,10 @@ remember_address(struct nbd_handle *h, const struct uri *address)
         }
         well = copy.socket && well;
     }
-    if (h->address) {
+    if (h->address)
         uri_clear(h->address);
-        free(h->address);
-        h->address = NULL;
-    }
+    free(h->address);
+    h->address = NULL;
     if (!well) {
         uri_clear(&copy);
         free(kept);

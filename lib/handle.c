@@ -76,6 +76,17 @@ handle_new(struct error *e)
     return h;
 }
 
+void
+handle_forget_address(struct nbd_handle *h)
+{
+    if (h->address)
+        uri_clear(h->address);
+    free(h->address);
+    h->address = NULL;
+    free(h->hostname);
+    h->hostname = NULL;
+}
+
 static void
 free_settings(struct nbd_handle *h)
 {
@@ -90,11 +101,8 @@ free_settings(struct nbd_handle *h)
     free(h->tls_hostname);
     free(h->tls_priority);
     free(h->activation_name);
-    free(h->hostname);
     free(h->name);
-    if (h->address)
-        uri_clear(h->address);
-    free(h->address);
+    handle_forget_address(h);
 }
 
 static void
@@ -146,6 +154,7 @@ handle_rewind(struct nbd_handle *h)
     h->proto = fresh;
     h->error = (struct error){.number = 0};
     h->started = false;
+    handle_forget_address(h);
     waiters_wake_all(h);
 }
 

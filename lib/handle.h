@@ -191,6 +191,8 @@ void handle_publish(struct nbd_handle *h);
 enum handle_state handle_state(const struct nbd_handle *h);
 /* Back to CREATED, where no connection was ever made (or, without memory, not). */
 void handle_rewind(struct nbd_handle *h);
+/* There is no connection: no URI, no name to verify. */
+void handle_forget_address(struct nbd_handle *h);
 /* LIBNBD_AIO_DIRECTION_*, or 0. */
 unsigned handle_direction(const struct nbd_handle *h);
 /* The names of the states in mask, for messages. */

@@ -156,6 +156,17 @@ tcp(void)
     is_int(nbd_get_errno(), ECONNREFUSED, "which is ECONNREFUSED");
     ok(nbd_aio_is_created(h), "the handle is as it was before");
     is_int(nbd_connect_uri(h, uri), -1, "nor for a URI");
+    said = nbd_get_tls_hostname(h);
+    is_str(said, "", "no name is left that TLS would verify");
+    free(said);
+    must(nbd_connect_command(h, MEMORY), "a subprocess instead");
+    said = nbd_get_uri(h);
+    ok(said == NULL, "no URI is left of the server that was not there");
+    free(said);
+    nbd_close(h);
+
+    h = new_handle();
+    is_int(nbd_connect_tcp(h, "127.0.0.1", port), -1, "a handle is refused again");
     fd = listen_again(&addr);
     pid = serve(fd);
     close(fd);
