@@ -6,6 +6,7 @@
 #include "fs.h"
 #include "all.h"
 #include "file.h"
+#include "fs-names.h"
 #include "fs-xattr.h"
 #include "killpriv.h"
 #include "log.h"
@@ -45,18 +46,6 @@ uint64_t
 fs_file(const struct fs *fs)
 {
     return fs->filename == NULL ? FUSE_ROOT_ID : INODE_FILE;
-}
-
-const char *
-fs_filename(const char *name)
-{
-    if (name == NULL || *name == '\0' || strcmp(name, ".") == 0 ||
-        strcmp(name, "..") == 0 || strlen(name) > NAME_MAX || strchr(name, '/') != NULL)
-        return "nbd";
-    for (const char *p = name; *p != '\0'; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return "nbd";
-    return name;
 }
 
 static void
@@ -432,6 +421,12 @@ fs_statfs(fuse_req_t req, fuse_ino_t ino)
 }
 
 const struct fuse_lowlevel_ops fs_ops = {
+    .mknod = fs_mknod,
+    .mkdir = fs_mkdir,
+    .unlink = fs_unlink,
+    .rmdir = fs_unlink,
+    .symlink = fs_symlink,
+    .rename = fs_rename,
     .getxattr = fs_getxattr,
     .listxattr = fs_listxattr,
     .init = fs_init,

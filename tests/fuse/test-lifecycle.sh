@@ -58,8 +58,12 @@ start_nbdmount "nbd+unix:///some-export?socket=$sock" "$(new_dir mnt)"
 is "the file has the export's name" "$(ls "$mnt")" some-export
 is "a file that is not there is not there" \
     "$(cat "$mnt/other" 2>&1 | grep -c 'No such file')" 1
-nok "nothing can be created in it" touch "$mnt/new"
-nok "nothing can be removed from it" rm -f "$mnt/some-export"
+for attempt in "touch $mnt/new" "mkdir $mnt/new" "mkfifo $mnt/new" "ln -s x $mnt/new" \
+    "rm -f $mnt/some-export" "mv $mnt/some-export $mnt/new"; do
+    run $attempt
+    like "nothing can be made in it or taken away: ${attempt%% *} says so" "$status $err" \
+        "^1 .*: Operation not permitted"
+done
 stop_nbdmount
 
 # Readers at work while it is unmounted lazily.

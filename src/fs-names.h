@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fs-names.h - what makes, takes away and changes names: it is not permitted
+ *
+ * The names are those of the exports.  Without an operation the kernel says "function
+ * not implemented", which looks like a fault of the file system.
+ */
+
+#ifndef NBDMOUNT_FS_NAMES_H
+#define NBDMOUNT_FS_NAMES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct fuse_req;
+
+void fs_mknod(struct fuse_req *req, uint64_t parent, const char *name, mode_t mode,
+              dev_t rdev);
+void fs_mkdir(struct fuse_req *req, uint64_t parent, const char *name, mode_t mode);
+void fs_unlink(struct fuse_req *req, uint64_t parent, const char *name);
+void fs_symlink(struct fuse_req *req, const char *link, uint64_t parent,
+                const char *name);
+void fs_rename(struct fuse_req *req, uint64_t parent, const char *name,
+               uint64_t new_parent, const char *new_name, unsigned flags);
+
+#endif
