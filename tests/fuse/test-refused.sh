@@ -70,4 +70,34 @@ start greeter perl -MIO::Socket::UNIX -e '
     while (my $c = $l->accept) { print $c "SSH-2.0-OpenSSH_9.2\r\n" x 40; close $c }' "$tmp/ssh"
 wait_for test -S "$tmp/ssh"
 refused "another protocol" "NBD" "nbd+unix:///?socket=$tmp/ssh" "$mnt"
+
+# What only a scripted server does.
+peer=$abs_top_builddir/tests/peer/peer
+start_peer() { # CASE [OPTION...]
+    sock=$tmp/peer-$started_count.sock
+    uri="nbd+unix:///?socket=$sock"
+    start peer "$peer" -r -c "$1" -u "$sock" "${@:2}" "$tmp/script"
+    peer_pid=$started_pid
+    wait_while_alive "$peer_pid" test -S "$sock" || bail_out "the peer does not start"
+}
+printf 'case %s\nhandshake size=2^63\n\n' "too large" >"$tmp/script"
+printf 'case %s\nhandshake\nserve\n\n' "good" >>"$tmp/script"
+start_peer "too large"
+refused "a size above 2^63 - 1" "$sock.*too large.* 9223372036854775808 " "$uri" "$mnt"
+stop "$peer_pid"
+
+# Until so much of the handshake is there that it is mounted.
+bad=
+for ((cut = 0; cut < 1000; cut += 9)); do
+    start_peer good -k "$cut"
+    run timeout 20 "$nbdmount" -C 1 -o retry=0 "$uri" "$mnt"
+    [ "$status" -ne 0 ] || break
+    [ "$status" -le 123 ] && is_unmounted "$mnt" && [ "$(wc -l <"$tmp/.err")" -eq 1 ] &&
+        [[ $err == *"$sock"* ]] || bad+=" $cut"
+    stop "$peer_pid"
+done
+is "closed anywhere in the handshake: one line that names it, nothing mounted" "$bad" ""
+at_least "closed in many places of it" "$cut" 60
+at_most "the whole handshake is no reason to refuse" "$cut" 999
+unmount_lazily "$mnt"
 done_testing
