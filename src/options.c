@@ -119,6 +119,28 @@ is_open_mount(const char *mountpoint)
            mountpoint[8 + strspn(mountpoint + 8, "0123456789")] == '\0';
 }
 
+/* SOURCE of a helper: fstab(5) can have blanks and number signs in it, as \040 and \043,
+ * which no URI can.  "|" stands between URIs.  False: no memory. */
+static bool
+keep_source(struct options *options, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~:/?[]@!$&'()*+,;=%|";
+    char *to = options->escaped = malloc(3 * strlen(text) + 1);
+
+    if (to == NULL)
+        return false;
+    for (; *text != '\0'; text++) {
+        if (strchr(plain, *text) != NULL)
+            *to++ = *text;
+        else
+            to += snprintf(to, 4, "%%%02X", (unsigned char)*text);
+    }
+    *to = '\0';
+    options->uri = options->escaped;
+    return true;
+}
+
 static bool
 parse_operands(struct options *options, int argc, char **argv, char **why)
 {
@@ -154,6 +176,8 @@ parse_operands(struct options *options, int argc, char **argv, char **why)
     options->is_open_mount = is_open_mount(options->mountpoint);
     /* It wants to hear what mount(8) wants to hear. */
     options->helper |= options->is_open_mount;
+    if (options->helper && options->uri != NULL && !keep_source(options, options->uri))
+        return option_refuse(why, "out of memory");
     return true;
 }
 
@@ -300,6 +324,7 @@ options_clear(struct options *options)
 {
     free(options->fuse);
     free(options->given);
+    free(options->escaped);
     free(options->command);
 }
 

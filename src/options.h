@@ -70,6 +70,7 @@ struct options {
     bool verbose;
     bool set_uid;         /* to be run by mount.fuse3 as another user, */
     bool drop_privileges; /* without privileges and already mounted: handover.h */
+    char *escaped;        /* what uri is then */
     char *given;          /* what -o said, unchanged; NULL: nothing */
     bool given_otherwise; /* something was said by --NAME */
 
@@ -80,8 +81,8 @@ struct options {
 };
 
 /* Called as mount.SOMETHING it is a helper of mount(8), whose short options have other
- * meanings.  Strings point into argv, but for fuse, given and command, which
- * options_clear frees.  False: *why says what is wrong, for the caller to free. */
+ * meanings, and whose SOURCE may have any bytes.  Strings point into argv, but for fuse,
+ * given, escaped and command, which options_clear frees.  False: *why says what is wrong, for the caller to free. */
 bool options_parse(struct options *options, int argc, char **argv, char **why);
 void options_clear(struct options *options);
 

@@ -63,13 +63,14 @@ ok "nothing is there" is_unmounted "$mnt"
 
 # ---- fstab
 
-dirs=("$tmp/a" "$tmp/b b" "$tmp/c")
+dirs=("$tmp/a" "$tmp/b b" "$tmp/c" "$tmp/d")
 mkdir "${dirs[@]}"
 cat >"$tmp/table" <<T
 # the export's name has a comma, a blank and a number sign
 nbd+unix:///an%20export,x%23y?socket=${plain#*socket=} $tmp/a nbd ro,_netdev,nofail,x-systemd.automount,filename=disk 0 0
 nbds+unix:///?socket=$certified $tmp/b\\040b nbd tls-certificates=$tmp/trust,tls-hostname=nbd.example.com,user,umask=022 0 0
 nbd+unix:///?socket=$psk $tmp/c fuse.nbdmount tls=require,tls-username=alice,tls-psk-file=$tmp/keys.psk 0 0
+nbd+unix:///an\\040export,x\\043y?socket=${plain#*socket=} $tmp/d nbd ro,filename=disk 0 0
 nbd+unix:///?socket=$tmp/nothing $tmp nbd noauto 0 0
 T
 run mount -a -T "$tmp/table"
@@ -77,6 +78,7 @@ is "mount -a" "$status" 0
 is "nothing is said" "$err" ""
 ok "a line of type nbd, its source escaped" cmp "$tmp/a/disk" "$tmp/disk.img"
 like "as findmnt shows it" "$(findmnt -no SOURCE "$tmp/a")" "an%20export,x%23y"
+ok "one escaped as fstab(5) has it" cmp "$tmp/d/disk" "$tmp/disk.img"
 ok "one with certificates, its mountpoint escaped" cmp "$tmp/b b/nbd" "$tmp/disk.img"
 ok "one of type fuse.nbdmount with a key" cmp "$tmp/c/nbd" "$tmp/disk.img"
 head -c 100000 /dev/urandom >"$tmp/new"

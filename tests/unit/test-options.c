@@ -171,7 +171,12 @@ test_helper(void)
        "the flags of mount(8): -f is for fake, -s lets unknown options pass");
     ok(PARSE("nbd://h/", "m", "-r") && options.read_only, "-r");
     ok(PARSE("nbd://h/", "m", "-o", "ro", "-w") && !options.read_only, "-w");
+    ok(PARSE("nbd://h/a b#c\t\xc3\xa4%20,d|nbd://i/x", "m"),
+       "a URI as fstab(5) gives it, with what no URI has");
+    is_str(options.uri, "nbd://h/a%20b%23c%09%C3%A4%20,d|nbd://i/x", "is made one");
     called_as = "nbdmount";
+    ok(PARSE("nbd://h/a b", "m"), "a URI that somebody types");
+    is_str(options.uri, "nbd://h/a b", "is left as it is");
     ok(PARSE("-s", "-n", "-v", "-t", "nbd", "u", "m") && !options.helper,
        "nbdmount knows those that mean nothing else");
 }
