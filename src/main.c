@@ -266,7 +266,7 @@ mount_it(struct program *program)
     if (!sources_name(&program->sources, options, &why))
         say("", why);
     else if ((program->session =
-                  session_new(options, program->sources.all, &program->fs)) == NULL)
+                  session_new(options, program->sources.named, &program->fs)) == NULL)
         ; /* it was said why */
     else if (!session_check_mountpoint(options, &program->path, &program->is_directory,
                                        &why))

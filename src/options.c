@@ -122,15 +122,15 @@ is_open_mount(const char *mountpoint)
 /* SOURCE of a helper: fstab(5) can have blanks and number signs in it, as \040 and \043,
  * which no URI can.  "|" stands between URIs.  False: no memory. */
 static bool
-keep_source(struct options *options, const char *text)
+keep_source(struct options *options, const char *source)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                 "0123456789-._~:/?[]@!$&'()*+,;=%|";
-    char *to = options->escaped = malloc(3 * strlen(text) + 1);
+    char *to = options->escaped = malloc(3 * strlen(source) + 1);
 
     if (to == NULL)
         return false;
-    for (; *text != '\0'; text++) {
+    for (const char *text = source; *text != '\0'; text++) {
         if (strchr(plain, *text) != NULL)
             *to++ = *text;
         else
@@ -138,6 +138,7 @@ keep_source(struct options *options, const char *text)
     }
     *to = '\0';
     options->uri = options->escaped;
+    options->source = source;
     return true;
 }
 

@@ -70,6 +70,7 @@ struct options {
     bool verbose;
     bool set_uid;         /* to be run by mount.fuse3 as another user, */
     bool drop_privileges; /* without privileges and already mounted: handover.h */
+    const char *source;   /* as it was given; NULL: no helper, or a command */
     char *escaped;        /* what uri is then */
     char *given;          /* what -o said, unchanged; NULL: nothing */
     bool given_otherwise; /* something was said by --NAME */

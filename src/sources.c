@@ -53,6 +53,16 @@ join(struct sources *sources)
     return true;
 }
 
+/* mount -a takes for mounted what is there under the name that fstab has. */
+static bool
+name_mount(struct sources *sources, const struct options *options)
+{
+    sources->named = options->helper && options->source != NULL
+                         ? uri_to_show(options->source)
+                         : strdup(sources->all);
+    return sources->named != NULL;
+}
+
 bool
 sources_name(struct sources *sources, const struct options *options, char **why)
 {
@@ -61,7 +71,7 @@ sources_name(struct sources *sources, const struct options *options, char **why)
     *why = NULL;
     if (text == NULL) {
         sources->all = strdup(options->command[0]);
-        return sources->all != NULL;
+        return sources->all != NULL && name_mount(sources, options);
     }
     for (;;) {
         size_t len = strcspn(text, "|");
@@ -75,7 +85,7 @@ sources_name(struct sources *sources, const struct options *options, char **why)
         if (!add(sources, options->also[i], strlen(options->also[i]), options->export,
                  why))
             return false;
-    return join(sources);
+    return join(sources) && name_mount(sources, options);
 }
 
 void
@@ -86,6 +96,7 @@ sources_clear(struct sources *sources)
         free(sources->text[i]);
     }
     free(sources->all);
+    free(sources->named);
 }
 
 void

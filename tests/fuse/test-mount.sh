@@ -63,7 +63,7 @@ ok "nothing is there" is_unmounted "$mnt"
 
 # ---- fstab
 
-dirs=("$tmp/a" "$tmp/b b" "$tmp/c" "$tmp/d")
+dirs=("$tmp/a" "$tmp/b b" "$tmp/c" "$tmp/d" "$tmp/e")
 mkdir "${dirs[@]}"
 cat >"$tmp/table" <<T
 # the export's name has a comma, a blank and a number sign
@@ -71,6 +71,7 @@ nbd+unix:///an%20export,x%23y?socket=${plain#*socket=} $tmp/a nbd ro,_netdev,nof
 nbds+unix:///?socket=$certified $tmp/b\\040b nbd tls-certificates=$tmp/trust,tls-hostname=nbd.example.com,user,umask=022 0 0
 nbd+unix:///?socket=$psk $tmp/c fuse.nbdmount tls=require,tls-username=alice,tls-psk-file=$tmp/keys.psk 0 0
 nbd+unix:///an\\040export,x\\043y?socket=${plain#*socket=} $tmp/d nbd ro,filename=disk 0 0
+nbd+unix:///?socket=${plain#*socket=} $tmp/e nbd ro,export=disk 0 0
 nbd+unix:///?socket=$tmp/nothing $tmp nbd noauto 0 0
 T
 run mount -a -T "$tmp/table"
@@ -81,6 +82,9 @@ like "as findmnt shows it" "$(findmnt -no SOURCE "$tmp/a")" "an%20export,x%23y"
 ok "one escaped as fstab(5) has it" cmp "$tmp/d/disk" "$tmp/disk.img"
 ok "one with certificates, its mountpoint escaped" cmp "$tmp/b b/nbd" "$tmp/disk.img"
 ok "one of type fuse.nbdmount with a key" cmp "$tmp/c/nbd" "$tmp/disk.img"
+ok "one with an option for the export" cmp "$tmp/e/disk" "$tmp/disk.img"
+run mount -a -T "$tmp/table"
+is "mount -a once more finds all of them mounted" "$status $err" "0 "
 head -c 100000 /dev/urandom >"$tmp/new"
 ok "writing through TLS" dd if="$tmp/new" of="$tmp/c/nbd" conv=notrunc,fsync status=none
 ok "reaches the disk" cmp -n 100000 "$tmp/new" "$tmp/disk.img"
