@@ -72,6 +72,13 @@ export_flushed(struct export *export, const struct flush_mark *mark)
         replay_cut(export->replay, mark->replay);
 }
 
+void
+export_flush_failed(struct export *export, int error)
+{
+    if (error != ENOTCONN && error != ESTALE)
+        pool_send_again(export->pool);
+}
+
 bool
 export_may_have_lost(struct export *export, const struct flush_mark *mark)
 {

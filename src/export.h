@@ -71,6 +71,10 @@ struct flush_mark {
 void export_mark(struct export *export, struct flush_mark *mark);
 void export_flushed(struct export *export, const struct flush_mark *mark);
 
+/* A flush was answered with an error.  What it was to take to the disk may be gone, and
+ * the next flush would know nothing of that: it is sent again before. */
+void export_flush_failed(struct export *export, int error);
+
 /* Whether a connection has died since the first change that is to be flushed, and what
  * the server has forgotten cannot be sent again.  Told once, also in the log. */
 bool export_may_have_lost(struct export *export, const struct flush_mark *mark);

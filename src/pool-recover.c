@@ -146,6 +146,16 @@ begin_generation(struct pool *pool, unsigned lost)
     }
 }
 
+void
+pool_send_again(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (!atomic_load(&pool->closing) && pool->replay != NULL &&
+        !replay_is_empty(pool->replay))
+        begin_generation(pool, atomic_load(&pool->n));
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* ---- doubt */
 
 /* Under the lock: whether this one, made just now, is in doubt. */

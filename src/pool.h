@@ -44,6 +44,10 @@ void pool_begin(struct pool *pool, const struct pool_events *events, void *owner
  * done; replayed is told. */
 void pool_replay(struct pool *pool);
 
+/* The server may have forgotten what it has answered: all that is in replay is sent
+ * again, as if a connection had been lost. */
+void pool_send_again(struct pool *pool);
+
 /* Never fails and never waits for the network: see struct command. */
 void pool_submit(struct pool *pool, struct command *cmd);
 

@@ -52,6 +52,8 @@ on_done(struct command *cmd, int error)
 
     if (error != 0)
         atomic_compare_exchange_strong(&request->error, &none, error);
+    if (error != 0 && cmd->kind == COMMAND_FLUSH)
+        export_flush_failed(request->export, error);
     part_ends(request);
 }
 

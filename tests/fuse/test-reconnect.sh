@@ -228,7 +228,23 @@ ok "the reader goes on" wait "$reader"
 stop_nbdmount
 is "the daemon ends well" "$status" 0
 
-# The same without harm: the second connection reaches the same server, only later.
+# A FLUSH that fails, and forgets what it was to take to the disk.  One program is told;
+# the next fsync must not succeed because nothing was left to do.
+stop "$server"
+: >"$tmp/broken"
+start_volatile broken="$tmp/broken"
+start_nbdmount -o retry=forever "$uri" "$(new_dir mnt)"
+put_block 9
+sync_it
+like "a FLUSH fails: so does fsync" "$err" "Input/output error"
+rm "$tmp/broken"
+sync_it
+is "the next fsync succeeds" "$status$err" "0"
+ok "and what the server had forgotten is on its disk" has_block 9
+stop_nbdmount
+is "the daemon ends well" "$status" 0
+
+# Again two connections: the second one reaches the same server, only later.
 stop "$server"
 start_server --filter=limit "$tmp/volatile.so" file="$image" limit=2
 start_nbdmount -C 1 "$uri" "$(new_dir other)"

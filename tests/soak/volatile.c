@@ -6,10 +6,12 @@
  * file early, as with a real disk.
  *
  *     nbdkit ./volatile.so file=IMAGE [early=PERCENT] [block=MINIMUM] [fail=N]
- * [full=FILE]
+ * [full=FILE] [broken=FILE]
  *
  * fail: each so manieth command that is no flush fails with EIO and changes nothing.
  * full: while that file exists, nothing can be written (ENOSPC) where there is a hole.
+ * broken: while that file exists, FLUSH fails with EIO, and what it was to take to the
+ * file is forgotten; as a kernel does whose disk fails.
  */
 
 #include <errno.h>
@@ -32,7 +34,7 @@
 
 static const char *path;
 static int early, block = 1, fail;
-static const char *full;
+static const char *full, *broken;
 static int fd = -1;
 static uint64_t size;
 static uint8_t *memory;     /* a private mapping: nothing in it reaches the file */
@@ -54,6 +56,10 @@ volatile_config(const char *key, const char *value)
         return nbdkit_parse_int(key, value, &fail);
     if (strcmp(key, "full") == 0) {
         full = value;
+        return 0;
+    }
+    if (strcmp(key, "broken") == 0) {
+        broken = value;
         return 0;
     }
     nbdkit_error("unknown parameter %s", key);
@@ -230,6 +236,20 @@ volatile_extents(void *handle, uint32_t len, uint64_t off, uint32_t flags,
     return r;
 }
 
+/* What is dirty becomes what is in the file. */
+static int
+forget(void)
+{
+    for (uint64_t off = 0; off < size; off += BLOCK) {
+        size_t len = size - off < BLOCK ? (size_t)(size - off) : BLOCK;
+        if (atomic_exchange(&dirty[off / BLOCK], 0) &&
+            pread(fd, memory + off, len, (off_t)off) != (ssize_t)len)
+            abort();
+    }
+    nbdkit_set_error(EIO);
+    return -1;
+}
+
 static int
 volatile_flush(void *handle, uint32_t flags)
 {
@@ -238,6 +258,8 @@ volatile_flush(void *handle, uint32_t flags)
     (void)handle;
     (void)flags;
     pthread_rwlock_wrlock(&lock);
+    if (broken != NULL && access(broken, F_OK) == 0)
+        r = forget();
     for (uint64_t off = 0; off < size && r == 0; off += BLOCK)
         if (atomic_exchange(&dirty[off / BLOCK], 0))
             r = to_file(off, off + BLOCK < size ? off + BLOCK : size);
