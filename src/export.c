@@ -20,6 +20,7 @@ struct own_flush {
     struct command cmd;
     struct flush_mark mark;
     struct export *export;
+    bool again; /* the last one failed */
 };
 
 static void
@@ -97,19 +98,40 @@ export_may_have_lost(struct export *export, const struct flush_mark *mark)
 
 /* ---- what may have to be sent again */
 
+static void on_own_flush(struct command *cmd, int error);
+
+static void
+submit_own_flush(struct own_flush *flush)
+{
+    flush->cmd = (struct command){
+        .kind = COMMAND_FLUSH,
+        .owner = flush,
+        .done = on_own_flush,
+    };
+    pool_submit(flush->export->pool, &flush->cmd);
+}
+
 static void
 on_own_flush(struct command *cmd, int error)
 {
     struct own_flush *flush = cmd->owner;
     struct export *export = flush->export;
+    bool failed = error != 0 && error != ENOTCONN && error != ESTALE;
+    bool again = failed && !flush->again;
 
+    flush->again = again;
+    if (again) {
+        export_flush_failed(export, error);
+        submit_own_flush(flush); /* it waits until all is sent again */
+        return;
+    }
     if (error == 0) {
         export_flushed(export, &flush->mark);
-    } else if (error != ENOTCONN && error != ESTALE) {
+    } else if (failed) {
         log_error("%s: the server cannot flush: %s", export->source.text,
                   strerror(error));
         atomic_store(&export->flush_error, EIO);
-        export_flushed(export, &flush->mark); /* there is no second chance */
+        export_flushed(export, &flush->mark); /* that was the second chance */
         error = 0;
     }
     replay_flushed(export->replay, error);
@@ -122,12 +144,7 @@ want_flush(void *owner)
     struct own_flush *flush = export->own_flush;
 
     export_mark(export, &flush->mark);
-    flush->cmd = (struct command){
-        .kind = COMMAND_FLUSH,
-        .owner = flush,
-        .done = on_own_flush,
-    };
-    pool_submit(export->pool, &flush->cmd);
+    submit_own_flush(flush);
 }
 
 static void

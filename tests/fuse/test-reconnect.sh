@@ -237,10 +237,21 @@ start_nbdmount -o retry=forever "$uri" "$(new_dir mnt)"
 put_block 9
 sync_it
 like "a FLUSH fails: so does fsync" "$err" "Input/output error"
-rm "$tmp/broken"
 sync_it
 is "the next fsync succeeds" "$status$err" "0"
 ok "and what the server had forgotten is on its disk" has_block 9
+stop_nbdmount
+# Without an fsync the daemon itself flushes, to make room.
+start_nbdmount -o retry=forever,replay=1M "$uri" "$(new_dir mnt)"
+: >"$tmp/broken"
+put_block 10
+dd if=/dev/urandom of="$tmp/much" bs=64k count=8 status=none
+dd if="$tmp/much" of="$mnt/nbd" bs=64k seek=11 conv=notrunc oflag=direct status=none
+ok "the daemon's own FLUSH fails" wait_for test ! -e "$tmp/broken"
+sync_it
+is "after that fsync succeeds" "$status$err" "0"
+ok "for all of it was sent again" has_block 10
+ok "and flushed" cmp -n 524288 -i 0:$((65536 * 11)) "$tmp/much" "$image"
 stop_nbdmount
 is "the daemon ends well" "$status" 0
 

@@ -10,8 +10,8 @@
  *
  * fail: each so manieth command that is no flush fails with EIO and changes nothing.
  * full: while that file exists, nothing can be written (ENOSPC) where there is a hole.
- * broken: while that file exists, FLUSH fails with EIO, and what it was to take to the
- * file is forgotten; as a kernel does whose disk fails.
+ * broken: where that file exists, FLUSH takes it away, fails with EIO, and forgets what
+ * it was to take to the other file; as a kernel does whose disk fails.
  */
 
 #include <errno.h>
@@ -258,7 +258,7 @@ volatile_flush(void *handle, uint32_t flags)
     (void)handle;
     (void)flags;
     pthread_rwlock_wrlock(&lock);
-    if (broken != NULL && access(broken, F_OK) == 0)
+    if (broken != NULL && unlink(broken) == 0)
         r = forget();
     for (uint64_t off = 0; off < size && r == 0; off += BLOCK)
         if (atomic_exchange(&dirty[off / BLOCK], 0))
