@@ -31,6 +31,7 @@ struct export
     _Atomic uint64_t flushed; /* of these; what is between them is dirty */
     atomic_uint losses_known; /* pool_losses() before the first dirty one */
     atomic_int flush_error;   /* for the next fsync to tell */
+    atomic_uint writers;      /* open files of which the kernel keeps what is written */
     struct replay *replay;    /* NULL: changes are not remembered */
     struct own_flush *own_flush;
     struct export_log *log; /* NULL: they are not in a file (export-log.h) */

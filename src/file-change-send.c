@@ -88,6 +88,8 @@ change_end(struct request *request)
                           memory_order_relaxed);
     if (error != 0)
         request_answer_error(request, request_errno(error));
+    else if (change->cut)
+        request_answer_error(request, ENOSPC);
     else if (change->attr != NULL)
         request_answer_attr(request, change->attr);
     else if (change->data != NULL)

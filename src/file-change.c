@@ -136,10 +136,11 @@ take_data(struct change *change, struct fuse_bufvec *data, size_t len)
 
 void
 file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *data,
-           uint64_t off)
+           uint64_t off, bool whole)
 {
     uint64_t size = (uint64_t)export_size(export);
     size_t len = fuse_buf_size(data);
+    bool cut = false;
 
     if (len == 0 || off >= size) {
         if (len == 0)
@@ -148,8 +149,10 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
             fuse_reply_err(fuse, ENOSPC);
         return;
     }
-    if (len > size - off)
+    if (len > size - off) {
         len = size - off; /* as much as there is room for */
+        cut = whole;
+    }
     struct change *change = change_new(len, export->info.maximum);
     int error = change != NULL ? take_data(change, data, len) : ENOMEM;
     if (error != 0) {
@@ -161,6 +164,7 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
     change->off = off;
     change->end = off + len;
     change->becomes = EXTENT_DATA;
+    change->cut = cut;
     change_begin(export, fuse, change, size);
 }
 

@@ -40,6 +40,7 @@ struct change {
     uint8_t *data;            /* end - off bytes; NULL: zeros */
     void *received;           /* the memory it lies in, if that was kept: received.h */
     struct stat *attr;        /* the answer, or NULL */
+    bool cut;                 /* the answer is that there was no room for all of it */
     enum extent_kind becomes;
     struct prefetch_change ahead;
     unsigned losses; /* pool_losses() when it was sent */

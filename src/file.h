@@ -25,9 +25,10 @@ void file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_
 void file_read_ahead(struct export *export, struct stream *stream,
                      struct fuse_req *fuse, uint64_t off, size_t len);
 
-/* The data is taken or copied before this returns. */
+/* The data is taken or copied before this returns.  What is past the end is not
+ * written; whole: then it is an error, too, that there was no room for it. */
 void file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *data,
-                uint64_t off);
+                uint64_t off, bool whole);
 
 /* Zeroes a range that may reach past the end.  ZERO_TRIM leaves it to the server what
  * is read there, and is the same as ZERO_HOLE if that cannot trim. */

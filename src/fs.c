@@ -84,6 +84,9 @@ stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct sta
     st->st_size = export_size(export);
     st->st_blksize = preferred < BLKSIZE_MAX ? preferred : BLKSIZE_MAX;
     st->st_blocks = (blkcnt_t)sparse_blocks(export->sparse, &exact);
+    /* To tar, 0 means that there is nothing in it: the kernel may have something. */
+    if (st->st_blocks == 0 && fs->options->cache == CACHE_WRITEBACK && st->st_size > 0)
+        st->st_blocks = 1;
     set_owner_and_times(fs, export, st);
     return exact ? fs->options->attr_timeout_s : 0;
 }
@@ -129,6 +132,7 @@ fs_init(void *userdata, struct fuse_conn_info *conn)
     killpriv_want(conn);
     /* Nobody but us changes the file, so its cache stays right. */
     set_cap(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
+    set_cap(conn, FUSE_CAP_WRITEBACK_CACHE, fs->options->cache == CACHE_WRITEBACK);
     /* Write data is copied once in either case; a pipe is no gain here (measured). */
     set_cap(conn, FUSE_CAP_SPLICE_READ, false);
     set_cap(conn, FUSE_CAP_SPLICE_WRITE, false);
@@ -236,26 +240,6 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
     fs_getattr(req, ino, fi);
 }
 
-bool
-fs_open_file(fuse_req_t req, struct export *export, struct fuse_file_info *fi)
-{
-    if ((fi->flags & O_ACCMODE) != O_RDONLY && export->read_only) {
-        fuse_reply_err(req, EROFS);
-        return false;
-    }
-    fi->keep_cache = fs_of(req)->options->cache == CACHE_ALWAYS;
-    fi->direct_io = fs_of(req)->options->cache == CACHE_NONE;
-    /* Who wants no cache wants what the server has now; and where others write to the
-     * export, holes are not asked for without need. */
-    struct stream *stream =
-        fi->direct_io ? NULL : stream_new(export->prefetch, fi->keep_cache);
-    fi->fh = (uint64_t)(uintptr_t)stream;
-    if (fuse_reply_open(req, fi) == 0)
-        return true;
-    stream_free(export->prefetch, stream); /* interrupted, or there is no session */
-    return false;
-}
-
 static void
 fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -273,7 +257,7 @@ fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct export *export = export_of(fs_of(req), ino);
 
     if (export != NULL)
-        stream_free(export->prefetch, (struct stream *)(uintptr_t)fi->fh);
+        fs_close_file(fs_of(req), export, fi);
     fuse_reply_err(req, 0);
 }
 
@@ -301,7 +285,6 @@ fs_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t off
 {
     struct export *export = export_of(fs_of(req), ino);
 
-    (void)fi;
     if (export == NULL)
         fuse_reply_err(req, EISDIR);
     else if (export->read_only)
@@ -309,7 +292,8 @@ fs_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t off
     else if (off < 0)
         fuse_reply_err(req, EINVAL);
     else
-        file_write(export, req, data, (uint64_t)off);
+        /* Of what it has kept the kernel takes a short count for all. */
+        file_write(export, req, data, (uint64_t)off, fi->writepage);
 }
 
 static void
@@ -353,6 +337,16 @@ fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
                                             : ZERO_HOLE);
 }
 
+/* All is data. */
+static void
+seek_in_data(fuse_req_t req, uint64_t size, uint64_t off, int whence)
+{
+    if (off >= size)
+        fuse_reply_err(req, ENXIO);
+    else
+        fuse_reply_lseek(req, (off_t)(whence == SEEK_DATA ? off : size));
+}
+
 static void
 fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
          struct fuse_file_info *fi)
@@ -364,6 +358,8 @@ fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
         fuse_reply_err(req, EINVAL);
     else if (off < 0)
         fuse_reply_err(req, ENXIO);
+    else if (atomic_load(&export->writers) > 0) /* only the kernel knows */
+        seek_in_data(req, (uint64_t)export_size(export), (uint64_t)off, whence);
     else
         file_seek(export, req, (uint64_t)off, whence == SEEK_DATA);
 }

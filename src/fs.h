@@ -37,6 +37,10 @@ struct fuse_file_info;
 bool fs_open_file(struct fuse_req *req, struct export *export,
                   struct fuse_file_info *fi);
 
+/* It was released. */
+void fs_close_file(const struct fs *fs, struct export *export,
+                   const struct fuse_file_info *fi);
+
 /* The inode of the one export's file: after filename was set. */
 uint64_t fs_file(const struct fs *fs);
 

@@ -76,6 +76,10 @@ options_check(struct options *options, char **why)
 
     if (!check_servers(options, why))
         return false;
+    /* The kernel would believe its own size of the file and not ours. */
+    if (options->cache == CACHE_WRITEBACK && options->truncate == TRUNCATE_ZERO)
+        return option_refuse(why,
+                             "cache=writeback and truncate=zero exclude each other");
     if (tls->mode == TLS_OFF && has_nbds(options))
         return option_refuse(why, "tls=off contradicts nbds in %s", options->uri);
     if (tls->mode == TLS_OFF && any)

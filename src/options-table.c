@@ -91,8 +91,8 @@ const struct option_row option_rows[] = {
      OPTION_CUSTOM, .parse = option_umask},
     {"cache", 0, false, "WHEN",
      "keep what was read: always (default), until the next\n"
-     "open, or none",
-     OPTIONS_FILE, OPTION_CHOICE, AT(cache), .choices = "always|open|none"},
+     "open, or none; writeback: what is written too",
+     OPTIONS_FILE, OPTION_CHOICE, AT(cache), .choices = "always|open|none|writeback"},
     {"extents", 0, false, "SECONDS",
      "believe that long where holes are, if others write to\n"
      "the export (default 0: until written here)",

@@ -11,9 +11,10 @@
 
 /* How long the kernel keeps what was read. */
 enum cache_mode {
-    CACHE_ALWAYS, /* until it is written here */
-    CACHE_OPEN,   /* until the file is opened again */
-    CACHE_NONE,   /* not at all: each read goes to the server */
+    CACHE_ALWAYS,    /* until it is written here */
+    CACHE_OPEN,      /* until the file is opened again */
+    CACHE_NONE,      /* not at all: each read goes to the server */
+    CACHE_WRITEBACK, /* always, and what is written too: it is sent later */
 };
 
 /* What truncating the file to less than the export's size does. */
