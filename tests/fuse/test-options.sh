@@ -2,7 +2,8 @@
 # The options of a mount: owner and mode, cache, truncating, discarding, export.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
-need_nbdkit memory file eval --filter=log --filter=exportname
+need_program jq
+need_nbdkit memory file eval --filter=log --filter=delay --filter=exportname
 
 run "$nbdmount" --help
 is "--help succeeds" "$status" 0
@@ -69,6 +70,24 @@ for how in zero trim none; do
     trim) like "by TRIM" "$(cat "$tmp/log.$how")" "Trim .*offset=0x1000 count=0x2000" ;;
     esac
 done
+
+# Without a cache, who writes does not wait for others that do.
+start_nbdkit --filter=delay memory 1M wdelay=3
+start_nbdmount -o cache=none "$uri" "$(new_dir mnt)"
+writers=()
+for i in 1 2 3 4; do
+    start writer dd if=/dev/zero of="$mnt/nbd" bs=4k count=1 seek="$i" conv=notrunc status=none
+    writers+=("$started_pid")
+done
+in_flight() {
+    "$nbdmount" --status --json "$mnt" | jq '[.. | .connections? // empty | .[].in_flight] | add'
+}
+are_in_flight() { [ "$(in_flight)" -eq "$1" ]; }
+ok "cache=none: four writes of four programs are under way at once" wait_for are_in_flight 4
+for pid in "${writers[@]}"; do
+    wait "$pid"
+done
+stop_nbdmount
 
 # cache=: how often the server is asked for the same bytes.
 for how in always open none; do
