@@ -162,6 +162,12 @@ const struct option_row option_rows[] = {
     {"allow_root", 0, false, NULL, "root may", OPTIONS_KERNEL, .kind = OPTION_FUSE},
     {"auto_unmount", 0, false, NULL, "unmount also if nbdmount is killed",
      OPTIONS_KERNEL, .kind = OPTION_FUSE},
+    {"io_uring", 0, false, NULL,
+     "requests through io_uring (libfuse 3.18, and Y in\n"
+     "/sys/module/fuse/parameters/enable_uring)",
+     OPTIONS_KERNEL, OPTION_CUSTOM, .parse = option_io_uring},
+    {"io_uring_q_depth", 0, false, "N", "requests in flight for each processor then",
+     OPTIONS_KERNEL, OPTION_COUNT, AT(io_uring_depth), .min = 1, .max = 1024},
     {"default_permissions", 0, false, NULL, "the kernel checks the mode (always so)",
      OPTIONS_KERNEL, .kind = OPTION_IGNORED},
     {"setuid", 0, false, "USER", "of mount(8): be that user (through mount.fuse3)",

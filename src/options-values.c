@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
 #define READAHEAD_MAX (UINT64_C(1) << 40)
 
 static bool
@@ -181,4 +185,19 @@ option_setuid(struct options *options, const char *value, char **why)
         return option_refuse(why, "setuid: there is no user ''");
     options->set_uid = true;
     return true;
+}
+
+bool
+option_io_uring(struct options *options, const char *value, char **why)
+{
+    (void)value;
+#ifdef HAVE_FUSE_IO_URING
+    (void)why;
+    options->io_uring = true;
+    return true;
+#else
+    (void)options;
+    return option_refuse(why, "io_uring: this nbdmount was built with a libfuse that "
+                              "cannot do it; 3.18 or later can");
+#endif
 }

@@ -59,6 +59,9 @@ struct options {
     struct wait_options wait;
     struct tls_settings tls;
 
+    bool io_uring;           /* requests come through it */
+    unsigned io_uring_depth; /* of each processor's queue; 0: as libfuse has it */
+
     bool foreground;
     bool debug;
     bool json;

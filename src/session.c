@@ -116,6 +116,18 @@ on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
         log_debug("%s", line);
 }
 
+static bool
+add_io_uring(char **all, const struct options *options)
+{
+    char depth[40];
+
+    if (!options->io_uring)
+        return true;
+    snprintf(depth, sizeof depth, "io_uring_q_depth=%u", options->io_uring_depth);
+    return fuse_opt_add_opt(all, "io_uring") == 0 &&
+           (options->io_uring_depth == 0 || fuse_opt_add_opt(all, depth) == 0);
+}
+
 /* The words on libfuse's command line. */
 static bool
 add_arguments(struct fuse_args *args, const struct options *options,
@@ -133,7 +145,7 @@ add_arguments(struct fuse_args *args, const struct options *options,
            fuse_opt_add_opt_escaped(&all, name) == 0 &&
            (!options->read_only || fuse_opt_add_opt(&all, "ro") == 0) &&
            (*options->fuse == '\0' || fuse_opt_add_opt(&all, options->fuse) == 0) &&
-           fuse_opt_add_arg(args, "nbdmount") == 0 &&
+           add_io_uring(&all, options) && fuse_opt_add_arg(args, "nbdmount") == 0 &&
            fuse_opt_add_arg(args, "-o") == 0 && fuse_opt_add_arg(args, all) == 0 &&
            (!options->debug || fuse_opt_add_arg(args, "-d") == 0);
     free(all);

@@ -18,7 +18,7 @@ fuse_tests = \
 	%D%/test-readahead.sh \
 	%D%/test-sizes.sh \
 	%D%/test-grow.sh \
-	%D%/test-write.sh %D%/test-writeback.sh \
+	%D%/test-write.sh %D%/test-writeback.sh %D%/test-io-uring.sh \
 	%D%/test-blocksize.sh \
 	%D%/test-extents.sh \
 	%D%/test-lifecycle.sh \
