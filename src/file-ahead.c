@@ -76,6 +76,7 @@ file_read_ahead(struct export *export, struct stream *stream, struct fuse_req *f
         return;
     }
     request_begin(&reading->request, export, fuse);
+    export_request_begins(export); /* it stays until prefetch_ahead has returned */
     reading->ahead.off = off;
     reading->ahead.len = len < size - off ? len : size - off;
     reading->ahead.ready = on_ready;
@@ -92,4 +93,5 @@ file_read_ahead(struct export *export, struct stream *stream, struct fuse_req *f
         break; /* on_ready has it */
     }
     prefetch_ahead(stream);
+    export_request_ends(export);
 }

@@ -259,9 +259,11 @@ file_seek(struct export *export, struct fuse_req *fuse, uint64_t off, bool data)
         return;
     }
     request_begin(request, export, fuse);
+    export_request_begins(export); /* it stays until sparse_learn has returned */
     sparse_seek(export->sparse, off, data, on_seek_answer, on_seek_late, request);
     if (data)
         sparse_learn(export->sparse, off); /* it goes on from there */
+    export_request_ends(export);
 }
 
 /* ---- fsync */
