@@ -28,6 +28,7 @@
 #include "tool-map.h"
 #include "tool-status.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@
 
 #define MOUNT_FAILURE 32    /* the status of a mount(8) helper */
 #define CLOSE_MS      10000 /* for the last answers and the last flush */
+#define SILENT_MS     5000  /* a server that has not said anything is told of */
 
 struct program {
     struct options options;
@@ -63,6 +65,24 @@ say(const char *about, char *why)
     free(why);
 }
 
+/* What speaks another protocol may wait for us to say more, and who mounts for ever. */
+static struct {
+    const char *text;
+    _Atomic int64_t at_ms; /* CLOCK_MONOTONIC; 0: nothing to tell */
+} silent;
+
+static bool
+keep_trying(void)
+{
+    int64_t at_ms = atomic_load(&silent.at_ms);
+
+    if (at_ms != 0 && conn_clock_ms() >= at_ms &&
+        atomic_compare_exchange_strong(&silent.at_ms, &at_ms, 0))
+        log_info("%s has not answered yet, as an NBD server does; waiting for it",
+                 silent.text);
+    return daemon_keeps_on();
+}
+
 /* Where the server is; one of our own is started. */
 static bool
 set_source(struct program *program)
@@ -80,7 +100,7 @@ set_source(struct program *program)
     program->source.timeout_ms = options->wait.timeout_ms;
     program->source.fence_ms = (int64_t)(options->fence_s * 1000);
     program->source.replay = options->wait.replay;
-    program->source.keep_trying = daemon_keeps_on;
+    program->source.keep_trying = keep_trying;
     if (options->command != NULL) {
         program->server = server_start(options->command, &why);
         if (program->server == NULL) {
@@ -150,7 +170,10 @@ connect_to_server(struct program *program)
     if (!set_source(program))
         return false;
     program->fs.options = &program->options;
+    silent.text = program->source.text;
+    atomic_store(&silent.at_ms, conn_clock_ms() + SILENT_MS);
     bool fine = open_exports(program, &choice, &why);
+    atomic_store(&silent.at_ms, 0);
     catalog_close(choice.catalog);
     listing_clear(&choice.listing);
     if (!fine) {

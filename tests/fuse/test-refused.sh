@@ -71,6 +71,18 @@ start greeter perl -MIO::Socket::UNIX -e '
 wait_for test -S "$tmp/ssh"
 refused "another protocol" "NBD" "nbd+unix:///?socket=$tmp/ssh" "$mnt"
 
+# One that waits for the client to begin, as a web server does.
+start silent perl -MIO::Socket::UNIX -e '
+    my $l = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 5) or die;
+    my @clients; while (my $c = $l->accept) { push @clients, $c }' "$tmp/silent"
+wait_for test -S "$tmp/silent"
+start nbdmount "$nbdmount" "nbd+unix:///?socket=$tmp/silent" "$mnt"
+ok "a silent server: it is said what is waited for" wait_while_alive "$started_pid" \
+    grep -q "$tmp/silent has not answered" "$started_log"
+stop "$started_pid"
+isnt "a silent server: the status is not 0" "$status" 0
+ok "a silent server: nothing is mounted" is_unmounted "$mnt"
+
 # What only a scripted server does.
 peer=$abs_top_builddir/tests/peer/peer
 start_peer() { # CASE [OPTION...]
