@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,8 @@
 
 /* No certificate or key file is near this. */
 #define MAX_FILE_SIZE (16U << 20)
+/* Client certificates with a number. */
+#define MAX_NUMBERED 100U
 
 struct secret {
     char *bytes; /* with a NUL after them */
@@ -162,26 +165,58 @@ is_there(const char *path)
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+/* Adds client-cert[SUFFIX].pem and its key: 1, or 0 where they are not there. */
+static int
+add_own_of(struct tls_credentials *credentials, const char *directory,
+           const char *suffix, struct error *e)
+{
+    struct text certificate_name = {0}, key_name = {0};
+
+    text_printf(&certificate_name, "%s/client-cert%s.pem", directory, suffix);
+    text_printf(&key_name, "%s/client-key%s.pem", directory, suffix);
+    char *certificate CLEANUP_FREE = text_steal(&certificate_name);
+    char *key CLEANUP_FREE = text_steal(&key_name);
+    if (!certificate || !key)
+        return error_set_errno(e, ENOMEM, "%s", directory);
+    if (!is_there(certificate) && !is_there(key))
+        return 0;
+    return add_own(credentials, certificate, key, e) == -1 ? -1 : 1;
+}
+
+/* GnuTLS chooses among them, by what the server accepts. */
+static int
+add_all_own(struct tls_credentials *credentials, const char *directory, struct error *e)
+{
+    int added = add_own_of(credentials, directory, "", e);
+
+    if (added == -1)
+        return -1;
+    for (unsigned i = 0; i < MAX_NUMBERED; i++) {
+        char suffix[16];
+
+        snprintf(suffix, sizeof suffix, "-%u", i);
+        added = add_own_of(credentials, directory, suffix, e);
+        if (added != 1)
+            return added;
+    }
+    return 0;
+}
+
 static int
 use_directory(struct tls_credentials *credentials, const char *directory,
               bool verify_peer, struct error *e)
 {
     char *ca CLEANUP_FREE = join(directory, "ca-cert.pem");
     char *crl CLEANUP_FREE = join(directory, "ca-crl.pem");
-    char *certificate CLEANUP_FREE = join(directory, "client-cert.pem");
-    char *key CLEANUP_FREE = join(directory, "client-key.pem");
 
-    if (!ca || !crl || !certificate || !key)
+    if (!ca || !crl)
         return error_set_errno(e, ENOMEM, "%s", directory);
     /* Without verification nobody needs to be trusted. */
     if ((verify_peer || is_there(ca)) && trust_file(credentials, ca, e) == -1)
         return -1;
     if (is_there(crl) && add_revocations(credentials, crl, e) == -1)
         return -1;
-    if ((is_there(certificate) || is_there(key)) &&
-        add_own(credentials, certificate, key, e) == -1)
-        return -1;
-    return 0;
+    return add_all_own(credentials, directory, e);
 }
 
 static int

@@ -58,13 +58,21 @@ make_files(void)
                                                    .for_clients = true});
     certificate_make(&client, &ca, &(struct certificate_options){.for_clients = true});
 
-    static const char *const folders[] = {"ca", "client", "empty", "garbage", "no-key"};
+    static const char *const folders[] = {"ca",    "client",  "numbered", "no-key-1",
+                                          "empty", "garbage", "no-key"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
         mkdir(in(folders[i]), 0700);
     certificate_save(&ca, in("ca/ca-cert.pem"));
     certificate_save(&ca, in("client/ca-cert.pem"));
     certificate_save(&client, in("client/client-cert.pem"));
     certificate_save_key(&client, in("client/client-key.pem"));
+    certificate_save(&ca, in("numbered/ca-cert.pem"));
+    certificate_save(&client, in("numbered/client-cert-0.pem"));
+    certificate_save_key(&client, in("numbered/client-key-0.pem"));
+    certificate_save(&ca, in("no-key-1/ca-cert.pem"));
+    certificate_save(&client, in("no-key-1/client-cert-0.pem"));
+    certificate_save_key(&client, in("no-key-1/client-key-0.pem"));
+    certificate_save(&client, in("no-key-1/client-cert-1.pem"));
     certificate_save(&ca, in("no-key/ca-cert.pem"));
     certificate_save(&client, in("no-key/client-cert.pem"));
     file_write(in("garbage/ca-cert.pem"), "no certificate\n");
@@ -177,6 +185,8 @@ test_client_certificate(void)
     options.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.2";
     snprintf(folder, sizeof folder, "%s", in("client"));
     expect(&s, &options, 0, NULL, "a client certificate is given to whom demands one");
+    snprintf(folder, sizeof folder, "%s", in("numbered"));
+    expect(&s, &options, 0, NULL, "so is one with a number");
     snprintf(folder, sizeof folder, "%s", in("ca"));
     expect(&s, &options, EPROTO, "the server refused",
            "a server that misses a client certificate says so");
@@ -284,6 +294,9 @@ test_files(void)
     snprintf(folder, sizeof folder, "%s", in("no-key"));
     expect(&s, &options, ENOENT, "no-key/client-key.pem: No such file",
            "a client certificate needs its key");
+    snprintf(folder, sizeof folder, "%s", in("no-key-1"));
+    expect(&s, &options, ENOENT, "no-key-1/client-key-1.pem: No such file",
+           "so does each that has a number");
     snprintf(folder, sizeof folder, "%s", in("empty"));
     s.verify_peer = false;
     expect(&s, &options, 0, NULL, "without verification no authority is needed");
