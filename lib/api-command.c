@@ -405,9 +405,11 @@ nbd_aio_peek_command_completed(struct nbd_handle *h)
 
     if (!api_permitted(&api, STATE_ANY))
         return -1;
-    for (const struct command *cmd = h->finished; cmd; cmd = cmd->next)
-        if (!cmd->waited_for)
-            return api_done(&api, (int64_t)cmd->wire.cookie);
+    do
+        for (const struct command *cmd = h->finished; cmd; cmd = cmd->next)
+            if (!cmd->waited_for)
+                return api_done(&api, (int64_t)cmd->wire.cookie);
+    while (run_wait_for_completion(h, 0));
     if (h->in_flight == 0)
         return api_fail(&api, EINVAL, "no command is in flight");
     return api_done(&api, 0);
@@ -420,5 +422,6 @@ nbd_aio_in_flight(struct nbd_handle *h)
 
     if (!api_permitted(&api, STATE_CONNECTED | STATE_CLOSED | STATE_DEAD))
         return -1;
+    run_wait_for_completion(h, 0);
     return (int)api_done(&api, h->in_flight);
 }

@@ -205,6 +205,7 @@ command_finish(struct nbd_handle *h, struct command *cmd)
     bool retire = false;
 
     if (clear || completion.callback) {
+        h->completing = cmd->wire.cookie;
         handle_unlock(h);
         /* Setting the buffer before each read, in case it fails, would cost more than
          * setting it after the few that do. */
@@ -218,6 +219,9 @@ command_finish(struct nbd_handle *h, struct command *cmd)
                 cmd->wire.error = number;
         }
         handle_lock(h);
+        h->completing = 0;
+        if (h->completion_waiters)
+            waiters_wake_any(h);
     }
 
     h->in_flight--;
@@ -267,6 +271,7 @@ command_completed(struct nbd_handle *h, uint64_t cookie, struct callbacks *callb
 
     if (cookie < 1 || cookie > INT64_MAX)
         return error_set(e, EINVAL, "%" PRIu64 " is no cookie", cookie);
+    run_wait_for_completion(h, cookie);
     cmd = (struct command *)proto_find(h->proto, cookie);
     if (!cmd || !cmd->finished || cmd->waited_for)
         return 0;

@@ -363,3 +363,24 @@ run_wait_for_writer(struct nbd_handle *h)
         follow(h, &w, -1, FOREVER);
     waiter_remove(h, &w);
 }
+
+/* Who was told by a completion callback that a command has ended finds it ended, even
+ * if the callback has not returned yet: programs for libnbd, which keeps its lock over
+ * callbacks, rely on that. */
+bool
+run_wait_for_completion(struct nbd_handle *h, uint64_t cookie)
+{
+    uint64_t running = h->completing;
+    struct error ignored;
+    struct waiter w;
+
+    if (!running || (cookie && cookie != running) || run_may_wait(h, &ignored) == -1)
+        return false;
+    h->completion_waiters++;
+    waiter_add(h, &w, true);
+    while (h->completing == running)
+        follow(h, &w, -1, FOREVER);
+    waiter_remove(h, &w);
+    h->completion_waiters--;
+    return true;
+}

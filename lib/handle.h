@@ -166,7 +166,9 @@ struct nbd_handle {
     uint32_t released_state; /* when rx was let go last */
 
     /* commands and options */
-    unsigned in_flight; /* submitted and not finished */
+    unsigned in_flight;          /* submitted and not finished */
+    uint64_t completing;         /* cookie whose completion callback runs; 0: none */
+    unsigned completion_waiters; /* threads that wait for its end */
     struct command *finished, **last_finished;
     struct command *spare; /* without payload, at most MAX_SPARE_COMMANDS */
     unsigned nr_spare;
@@ -246,6 +248,10 @@ int run_may_wait(const struct nbd_handle *h, struct error *e);
 int run_poll(struct nbd_handle *h, int user_fd, int timeout_ms, struct error *e);
 /* Waits until nobody writes, so that the stream may be exchanged; with the rx role. */
 void run_wait_for_writer(struct nbd_handle *h);
+/* Where the completion callback of the command with this cookie (0: of any) is running
+ * in another thread, waits until it has returned and the command is finished.  False:
+ * there was nothing to wait for. */
+bool run_wait_for_completion(struct nbd_handle *h, uint64_t cookie);
 /* Wakes who is polling, so that he looks what to poll for. */
 void run_kick(struct nbd_handle *h);
 void waiter_wake(struct waiter *w);

@@ -70,6 +70,80 @@ on_read(void *user, int *error)
     return 1;
 }
 
+/* ---- a callback that tells another thread ---- */
+
+static pthread_mutex_t news_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
+static _Atomic bool told;
+static bool looked;
+
+/* Tells, and lingers: until the other thread has looked, or for a moment if it waits.
+ */
+static int
+tell(void *user, int *error)
+{
+    struct timespec until;
+
+    (void)user, (void)error;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 300000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&news_lock);
+    told = true;
+    pthread_cond_broadcast(&news);
+    while (!looked && pthread_cond_timedwait(&news, &news_lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&news_lock);
+    return 0;
+}
+
+static void *
+poll_once(void *arg)
+{
+    POLL_UNTIL(handle, ((void)arg, told));
+    return NULL;
+}
+
+/* Each function that looks at commands, called as soon as a callback has told. */
+static void
+completions(void)
+{
+    static const char *const names[] = {"nbd_aio_command_completed",
+                                        "nbd_aio_peek_command_completed",
+                                        "nbd_aio_in_flight"};
+
+    handle = connected(PATTERN);
+    for (int i = 0; i < 3; i++) {
+        unsigned char buf[BLOCK];
+        pthread_t thread;
+        int64_t seen = 0;
+
+        told = looked = false;
+        int64_t cookie = nbd_aio_pread(handle, buf, sizeof buf, 0,
+                                       (nbd_completion_callback){tell, NULL, NULL}, 0);
+        pthread_create(&thread, NULL, poll_once, NULL);
+        pthread_mutex_lock(&news_lock);
+        while (!told)
+            pthread_cond_wait(&news, &news_lock);
+        pthread_mutex_unlock(&news_lock);
+        if (i == 0)
+            seen = nbd_aio_command_completed(handle, (uint64_t)cookie);
+        else if (i == 1)
+            seen = nbd_aio_peek_command_completed(handle) == cookie;
+        else
+            seen = nbd_aio_in_flight(handle) == 0;
+        pthread_mutex_lock(&news_lock);
+        looked = true;
+        pthread_cond_broadcast(&news);
+        pthread_mutex_unlock(&news_lock);
+        is_int(seen, 1, "%s knows what a callback has told another thread", names[i]);
+        pthread_join(thread, NULL);
+        nbd_aio_command_completed(handle, (uint64_t)cookie);
+    }
+    nbd_close(handle);
+}
+
 /* Submits; leaves the answers to whoever reads, or polls itself. */
 static void *
 submit(void *arg)
@@ -200,6 +274,7 @@ connect_with_tls(void)
 int
 main(void)
 {
+    completions();
     handle = connected(PATTERN);
     run_all("a plain socket");
     handle = new_handle();

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # test-tools.sh - programs that were built for libnbd run on this library: nbdinfo,
-# nbdcopy, nbdsh and nbdkit's nbd plugin of the distribution
+# nbdcopy, nbdsh, nbdkit's nbd plugin and nbdfuse of the distribution
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 . "$abs_top_srcdir/tests/compat/on-libnbd.sh"
 
@@ -81,4 +81,19 @@ run on_theirs nbdsh -u "$uri" -c 'print(h.pread(7, 4096).decode())'
 is "which is then on the server" "$out" proxied
 run on_ours timeout 60 nbdkit -U - nbd uri="$uri" --run 'nbdinfo --map "$uri"'
 like "and tells the extents" "$out" '32768 +1015808 +3 +hole,zero'
+
+# ---- nbdfuse: threads that wait for what another one's callbacks tell
+
+need_fuse
+need_program nbdfuse
+mountpoint=$(new_dir fuse)
+LD_LIBRARY_PATH=$shared${their_path:+:$their_path} start nbdfuse nbdfuse "$mountpoint/disk" \
+    --command nbdkit -s --exit-with-parent memory 64M
+wait_while_alive "$started_pid" timeout 5 test -f "$mountpoint/disk" ||
+    diag_file "$started_log"
+head -c 16M /dev/urandom >"$tmp/random"
+ok "nbdfuse writes" timeout 60 dd if="$tmp/random" of="$mountpoint/disk" bs=64k \
+    conv=notrunc,fsync status=none
+ok "and reads it back" timeout 60 cmp -n 16777216 "$tmp/random" "$mountpoint/disk"
+fusermount3 -uz "$mountpoint"
 done_testing
