@@ -301,12 +301,9 @@ on_last_flush(struct command *cmd, int error)
 }
 
 static int
-flush_at_end(struct export *export, int64_t deadline_ms, int hurry,
-             struct last_flush *flush)
+flush_once(struct export *export, int64_t deadline_ms, int hurry,
+           struct last_flush *flush)
 {
-    if (export->replay == NULL &&
-        atomic_load(&export->losses_known) != pool_losses(export->pool))
-        return ENOTCONN; /* the server that had them may have forgotten them */
     flush->cmd = (struct command){
         .kind = COMMAND_FLUSH,
         .owner = flush,
@@ -316,7 +313,24 @@ flush_at_end(struct export *export, int64_t deadline_ms, int hurry,
     pool_submit(export->pool, &flush->cmd);
     if (!wait_for(flush->done, deadline_ms, hurry))
         return ETIMEDOUT;
+    eventfd_t n;
+    eventfd_read(flush->done, &n);
     return atomic_load(&flush->error);
+}
+
+static int
+flush_at_end(struct export *export, int64_t deadline_ms, int hurry,
+             struct last_flush *flush)
+{
+    if (export->replay == NULL &&
+        atomic_load(&export->losses_known) != pool_losses(export->pool))
+        return ENOTCONN; /* the server that had them may have forgotten them */
+    int error = flush_once(export, deadline_ms, hurry, flush);
+    if (error == 0 || error == ETIMEDOUT || error == ENOTCONN || error == ESTALE ||
+        export->replay == NULL)
+        return error; /* nothing would be different */
+    export_flush_failed(export, error);
+    return flush_once(export, deadline_ms, hurry, flush);
 }
 
 static bool

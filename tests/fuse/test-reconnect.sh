@@ -260,8 +260,11 @@ sync_it
 is "after that fsync succeeds" "$status$err" "0"
 ok "for all of it was sent again" has_block 10
 ok "and flushed" cmp -n 524288 -i 0:$((65536 * 11)) "$tmp/much" "$image"
+put_block 20
+: >"$tmp/broken"
 stop_nbdmount
-is "the daemon ends well" "$status" 0
+is "the last FLUSH fails: the daemon ends well all the same" "$status" 0
+ok "because the next one did not" has_block 20
 
 # Again two connections: the second one reaches the same server, only later.
 stop "$server"
