@@ -190,6 +190,8 @@ const struct option_row option_rows[] = {
     FUSE_VALUE_ROW("fscontext"),
     FUSE_VALUE_ROW("defcontext"),
     FUSE_VALUE_ROW("rootcontext"),
+    {"remount", 0, false, NULL, NULL, OPTIONS_KERNEL, OPTION_CUSTOM,
+     .parse = option_remount},
     /* for mount(8), systemd and the kernel; nothing to do here */
     IGNORED_ROW("defaults"),
     IGNORED_ROW("auto"),

@@ -29,7 +29,8 @@ parse_id(const char *text, const char *what, unsigned *id, char **why)
         *id = (unsigned)n;
         return true;
     }
-    return option_refuse(why, "%s: there is no '%s'", what, text);
+    return option_refuse(why, "%s: there is no %s '%s'", what,
+                         strcmp(what, "uid") == 0 ? "user" : "group", text);
 }
 
 bool
@@ -175,6 +176,16 @@ option_clean(struct options *options, const char *value, char **why)
     options->task = TASK_CLEAN;
     options->argument = value;
     return true;
+}
+
+bool
+option_remount(struct options *options, const char *value, char **why)
+{
+    (void)options;
+    (void)value;
+    return option_refuse(why,
+                         "remount: the options of a mount cannot be changed; unmount "
+                         "it and mount it again");
 }
 
 /* The name is for mount.fuse3, which says so if there is no such user. */

@@ -24,6 +24,7 @@ bool option_timeout(struct options *options, const char *value, char **why);
 bool option_replay(struct options *options, const char *value, char **why);
 bool option_setuid(struct options *options, const char *value, char **why);
 bool option_io_uring(struct options *options, const char *value, char **why);
+bool option_remount(struct options *options, const char *value, char **why);
 bool option_clean(struct options *options, const char *value, char **why);
 
 #endif

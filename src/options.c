@@ -241,6 +241,25 @@ letter_option(struct options *options, int letter, char **why)
     return option_refuse(why, "unknown option '-%c'", letter);
 }
 
+/* What getopt_long did not take.  It sets optopt where it knows the option. */
+static bool
+refuse_long(const char *word, int known, char **why)
+{
+    const char *name = word + strspn(word, "-");
+    size_t len = strcspn(name, "=");
+    const char *found[2] = {NULL, NULL};
+
+    for (size_t i = 0; i < option_rows_count && found[1] == NULL; i++)
+        if (strncmp(option_rows[i].name, name, len) == 0)
+            found[found[0] != NULL] = option_rows[i].name;
+    if (known != 0)
+        return option_refuse(why, "option '--%.*s' takes no value", (int)len, name);
+    if (found[1] != NULL)
+        return option_refuse(why, "option '%s' may be --%s or --%s: write it out", word,
+                             found[0], found[1]);
+    return option_refuse(why, "unknown option '%s'", word);
+}
+
 static bool
 parse_words(struct options *options, int argc, char **argv, char **why)
 {
@@ -268,10 +287,7 @@ parse_words(struct options *options, int argc, char **argv, char **why)
         else if (c == '?' && optopt != 0 && optopt < LONG_BASE)
             fine = option_refuse(why, "unknown option '-%c'", optopt);
         else if (c == '?')
-            fine = option_refuse(why,
-                                 "option '%s' is unknown, or short for several, or "
-                                 "takes no value",
-                                 argv[optind - 1]);
+            fine = refuse_long(argv[optind - 1], optopt, why);
         else if (c >= LONG_BASE) {
             options->given_otherwise = true;
             fine = option_apply(options, &option_rows[c - LONG_BASE], optarg, why);

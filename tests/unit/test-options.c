@@ -219,8 +219,21 @@ test_refused(void)
        "names that no file can have");
     ok(!PARSE("u") && strstr(why, "MOUNTPOINT") != NULL, "a missing mountpoint");
     ok(!PARSE("u", "m", "more") && strstr(why, "more") != NULL, "one word too many");
-    ok(!PARSE("--colour", "u", "m") && strstr(why, "--colour") != NULL,
-       "an unknown long option is named");
+    PARSE("--colour", "u", "m");
+    is_str(why, "unknown option '--colour'", "an unknown long option is named");
+    PARSE("--tls-", "u", "m");
+    is_str(why,
+           "option '--tls-' may be --tls-certificates or --tls-psk-file: write it out",
+           "so is one that is short for several, and they too");
+    PARSE("--ro=1", "u", "m");
+    is_str(why, "option '--ro' takes no value", "and one that takes no value");
+    PARSE("-o", "remount,ro", "u", "m");
+    is_str(why,
+           "remount: the options of a mount cannot be changed; unmount it and mount it "
+           "again",
+           "mount -o remount is told what to do");
+    PARSE("-o", "gid=no-such-group", "u", "m");
+    is_str(why, "gid: there is no group 'no-such-group'", "a group that is none");
     ok(!PARSE("-x", "u", "m") && strstr(why, "-x") != NULL,
        "an unknown short option is named");
     ok(!PARSE("u", "m", "-o") && strstr(why, "-o") != NULL, "a missing value");
