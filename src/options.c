@@ -119,8 +119,8 @@ is_open_mount(const char *mountpoint)
            mountpoint[8 + strspn(mountpoint + 8, "0123456789")] == '\0';
 }
 
-/* SOURCE of a helper: fstab(5) can have blanks and number signs in it, as \040 and \043,
- * which no URI can.  "|" stands between URIs.  False: no memory. */
+/* SOURCE of a helper: fstab(5) can have blanks and number signs in it, as \040 and
+ * \043, which no URI can.  "|" stands between URIs.  False: no memory. */
 static bool
 keep_source(struct options *options, const char *source)
 {

@@ -85,8 +85,9 @@ struct options {
 };
 
 /* Called as mount.SOMETHING it is a helper of mount(8), whose short options have other
- * meanings, and whose SOURCE may have any bytes.  Strings point into argv, but for fuse,
- * given, escaped and command, which options_clear frees.  False: *why says what is wrong, for the caller to free. */
+ * meanings, and whose SOURCE may have any bytes.  Strings point into argv, but for
+ * fuse, given, escaped and command, which options_clear frees.  False: *why says what
+ * is wrong, for the caller to free. */
 bool options_parse(struct options *options, int argc, char **argv, char **why);
 void options_clear(struct options *options);
 

@@ -13,7 +13,7 @@ struct sources {
     char *uri[SERVERS_MAX];  /* with the export that was asked for */
     char *text[SERVERS_MAX]; /* as others may see it */
     char *all;               /* of all of them, with | between */
-    char *named;             /* what the mount is called; of a helper, what fstab says */
+    char *named; /* what the mount is called; of a helper, what fstab says */
 };
 
 /* Divides SOURCE at each | and adds what --also says.  False: *why, for the caller to
