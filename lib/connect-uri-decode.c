@@ -15,6 +15,29 @@
 #include "base-text.h"
 #include "connect-uri.h"
 
+/* A URI for a message, which may be logged: what looks like a password is not shown.
+ * NULL: no memory. */
+static char *
+shown(const char *uri)
+{
+    const char *authority = strstr(uri, "://"), *at = NULL, *colon = NULL;
+
+    if (authority)
+        at = memrchr(authority + 3, '@', strcspn(authority + 3, "/?#"));
+    if (at)
+        colon = memchr(authority + 3, ':', (size_t)(at - authority - 3));
+    if (!colon)
+        return text_printable(uri, strlen(uri), 160);
+
+    struct text all = {0};
+    char *before CLEANUP_FREE = text_printable(uri, (size_t)(colon + 1 - uri), 160);
+    char *after CLEANUP_FREE = text_printable(at, strlen(at), 160);
+    text_append(&all, before ? before : "");
+    text_append(&all, "***");
+    text_append(&all, after ? after : "");
+    return text_steal(&all);
+}
+
 int
 uri_wrong(const struct uri_parser *p, const char *where, const char *format, ...)
 {
@@ -24,7 +47,7 @@ uri_wrong(const struct uri_parser *p, const char *where, const char *format, ...
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    char *uri CLEANUP_FREE = text_printable(p->text, strlen(p->text), 160);
+    char *uri CLEANUP_FREE = shown(p->text);
     return error_set(p->e, EINVAL, "invalid NBD URI: %s, at character %zu of %s", what,
                      (size_t)(where - p->text) + 1, uri ? uri : "it");
 }

@@ -366,6 +366,26 @@ test_long(void)
 }
 
 static void
+test_password(void)
+{
+    static const char *const uris[] = {"nbd://user:secret@h/", "nbd://u:secret@h:x/",
+                                       "nbds://:secret@[::1]/?what",
+                                       "nbd+unix://u:sec:ret@/?socket=s"};
+    struct uri u;
+
+    for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+        struct error e = {0};
+        int r = uri_parse(uris[i], &u, &e);
+        ok(r == -1 && strstr(e.text, ":***@") && !strstr(e.text, "sec") &&
+               !strstr(e.text, "ret"),
+           "a password is not in the message for URI %zu", i + 1);
+    }
+    struct error e = {0};
+    ok(uri_parse("nbd://h:1x/a@b", &u, &e) == -1 && strstr(e.text, "h:1x/a@b"),
+       "what is no password is");
+}
+
+static void
 test_is_nbd(void)
 {
     static const char *const yes[] = {"nbd://", "NBDS://x", "nbd+unix:///?",
@@ -423,6 +443,7 @@ main(void)
     test_good();
     test_bad();
     test_long();
+    test_password();
     test_is_nbd();
     test_ssh();
     done_testing();
