@@ -27,7 +27,7 @@ bool
 choose_exports(struct choice *choice, const struct source *source, char **why)
 {
     struct handshake_wait wait = {
-        .deadline_ms = INT64_MAX, /* as for any first connection */
+        .deadline_ms = handshake_mount_deadline(source),
         .keep_trying = keep_trying,
         .user_data = (void *)(uintptr_t)source,
     };

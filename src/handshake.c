@@ -18,6 +18,8 @@
 #include <sys/un.h>
 
 #define LOOK_AROUND_MS    200
+#define MOUNT_MS          60000 /* for the first connection */
+#define MOUNT_LEAST_MS    10000 /* the same, however short "timeout" is */
 #define DEFAULT_PREFERRED 4096
 #define DEFAULT_MAXIMUM   (UINT32_C(32) << 20)
 #define OWN_MAXIMUM       (UINT32_C(32) << 20) /* no payload of ours is greater */
@@ -121,6 +123,16 @@ start(struct nbd_handle *h, const struct source *source)
     if (source->export != NULL && nbd_set_export_name(h, source->export) == -1)
         return -1;
     return nbd_aio_connect_unix(h, source->socket);
+}
+
+int64_t
+handshake_mount_deadline(const struct source *source)
+{
+    int64_t ms = source->timeout_ms > 0 ? source->timeout_ms : MOUNT_MS;
+
+    if (source->uri == NULL)
+        return INT64_MAX;
+    return conn_clock_ms() + (ms > MOUNT_LEAST_MS ? ms : MOUNT_LEAST_MS);
 }
 
 bool

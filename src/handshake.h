@@ -18,6 +18,10 @@ struct handshake_wait {
     void *user_data;
 };
 
+/* Until when a mount waits for its first connection.  A server that is run by us may
+ * need long to begin, and the end of the wait is somebody's signal. */
+int64_t handshake_mount_deadline(const struct source *source);
+
 /* A handle that is ready for commands, or NULL and in *why a text for the caller to
  * free (NULL only without memory). */
 struct nbd_handle *handshake(const struct source *source,

@@ -178,7 +178,8 @@ pool_open_first(struct pool *pool, const struct conn_events *events,
     struct member *first = &pool->member[0];
 
     if (pool->n_servers == 1)
-        return conn_open(pool->server[0].source, events, pool, 0, INT64_MAX, info, why);
+        return conn_open(pool->server[0].source, events, pool, 0,
+                         handshake_mount_deadline(pool->source), info, why);
     char *all = NULL;
     for (unsigned i = 0;
          i < pool->n_servers && goes_on((void *)(uintptr_t)pool->source); i++) {

@@ -76,12 +76,17 @@ start silent perl -MIO::Socket::UNIX -e '
     my $l = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 5) or die;
     my @clients; while (my $c = $l->accept) { push @clients, $c }' "$tmp/silent"
 wait_for test -S "$tmp/silent"
-start nbdmount "$nbdmount" "nbd+unix:///?socket=$tmp/silent" "$mnt"
-ok "a silent server: it is said what is waited for" wait_while_alive "$started_pid" \
-    grep -q "$tmp/silent has not answered" "$started_log"
-stop "$started_pid"
-isnt "a silent server: the status is not 0" "$status" 0
-ok "a silent server: nothing is mounted" is_unmounted "$mnt"
+for which in "" --single; do
+    start nbdmount "$nbdmount" $which -o timeout=1 "nbd+unix:///?socket=$tmp/silent" "$mnt"
+    ok "a silent server, $which: it is said what is waited for" wait_while_alive "$started_pid" \
+        grep -q "$tmp/silent has not answered" "$started_log"
+    ok "a silent server, $which: that ends" wait_for is_gone "$started_pid"
+    stop "$started_pid"
+    is "a silent server, $which: with status 1" "$status" 1
+    like "a silent server, $which: and a reason" "$(cat "$started_log")" \
+        "cannot connect to .*$tmp/silent.*no answer from the server"
+    ok "a silent server, $which: nothing is mounted" is_unmounted "$mnt"
+done
 
 # What only a scripted server does.
 peer=$abs_top_builddir/tests/peer/peer
