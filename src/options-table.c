@@ -132,7 +132,7 @@ const struct option_row option_rows[] = {
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_timeout},
     {"replay", 0, false, "SIZE",
      "remember that much until the server has flushed it,\n"
-     "and send it again if it forgets (default 32M)",
+     "and send it again if it forgets (default 64M)",
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_replay},
     {"replay-file", 0, false, "FILE",
      "remember it there too, so that nothing answered is\n"

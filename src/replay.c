@@ -84,7 +84,8 @@ start_all(struct replay_wait *list, int error)
 static bool
 must_flush(struct replay *replay)
 {
-    bool full = replay->bytes > replay->limit / 2 || replay->waiting != NULL ||
+    /* Early: what is remembered is memory, and nothing is to wait for room. */
+    bool full = replay->bytes > replay->limit / 4 || replay->waiting != NULL ||
                 (replay->log != NULL && replay_log_wants_room(replay->log));
 
     if (replay->flushing || replay->unflushed == 0 || !full)
