@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *
@@ -21,6 +22,37 @@ fs_filename(const char *name)
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             return "nbd";
     return name;
+}
+
+void
+fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+           struct fuse_file_info *fi)
+{
+    const struct fs *fs = fuse_req_userdata(req);
+    const char *names[] = {".", "..", fs->filename};
+    size_t used = 0;
+
+    (void)fi;
+    if (ino != FUSE_ROOT_ID || fs->filename == NULL) {
+        fuse_reply_err(req, ENOTDIR);
+        return;
+    }
+    char *buf = malloc(size);
+    if (buf == NULL) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    for (off_t i = off < 0 ? 3 : off; i < 3; i++) {
+        struct stat st = {.st_ino = i < 2 ? FUSE_ROOT_ID : fs_file(fs),
+                          .st_mode = i < 2 ? S_IFDIR : S_IFREG};
+        size_t n =
+            fuse_add_direntry(req, buf + used, size - used, names[i], &st, i + 1);
+        if (n > size - used)
+            break;
+        used += n;
+    }
+    fuse_reply_buf(req, buf, used);
+    free(buf);
 }
 
 void

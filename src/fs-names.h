@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fs-names.h - what makes, takes away and changes names: it is not permitted
+/* fs-names.h - the names in the folder; to make, take away and change some is not
+ * permitted
  *
- * The names are those of the exports.  Without an operation the kernel says "function
+ * They are those of the exports.  Without an operation the kernel says "function
  * not implemented", which looks like a fault of the file system.
  */
 
@@ -12,6 +13,11 @@
 #include <sys/types.h>
 
 struct fuse_req;
+struct fuse_file_info;
+
+/* Of the one export; all-fs.c has its own. */
+void fs_readdir(struct fuse_req *req, uint64_t ino, size_t size, off_t off,
+                struct fuse_file_info *fi);
 
 void fs_mknod(struct fuse_req *req, uint64_t parent, const char *name, mode_t mode,
               dev_t rdev);

@@ -381,37 +381,6 @@ fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 }
 
 static void
-fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-           struct fuse_file_info *fi)
-{
-    struct fs *fs = fs_of(req);
-    const char *names[] = {".", "..", fs->filename};
-    size_t used = 0;
-
-    (void)fi;
-    if (ino != FUSE_ROOT_ID || fs->filename == NULL) {
-        fuse_reply_err(req, ENOTDIR);
-        return;
-    }
-    char *buf = malloc(size);
-    if (buf == NULL) {
-        fuse_reply_err(req, ENOMEM);
-        return;
-    }
-    for (off_t i = off < 0 ? 3 : off; i < 3; i++) {
-        struct stat st = {.st_ino = i < 2 ? FUSE_ROOT_ID : INODE_FILE,
-                          .st_mode = i < 2 ? S_IFDIR : S_IFREG};
-        size_t n =
-            fuse_add_direntry(req, buf + used, size - used, names[i], &st, i + 1);
-        if (n > size - used)
-            break;
-        used += n;
-    }
-    fuse_reply_buf(req, buf, used);
-    free(buf);
-}
-
-static void
 fs_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     struct fs *fs = fs_of(req);
