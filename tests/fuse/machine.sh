@@ -15,6 +15,9 @@ fi
 . "$abs_top_srcdir/tests/lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "root is needed for a namespace with a /sbin of its own"
 [ "${1:-}" = inside ] || skip_all "namespaces cannot be had here"
+# What other tests have mounted came along, and here it would last as long as this test does:
+# their daemons would wait for that.
+umount -i -l -a -t fuse.nbdmount,fuse.nbdfuse 2>/dev/null
 need_fuse
 need_program ip mount umount findmnt setpriv
 ip link set lo up || bail_out "no network of our own"
