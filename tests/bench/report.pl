@@ -222,7 +222,8 @@ if (@limited) {
     say_line('');
     say_line('Limits for nbdmount');
     say_line('');
-    table(map { [$_->{title}, cell($_->{values}{nbdmount}), "$_->{unit}", "<= $_->{limit}", $_->{verdict}] } @limited);
+    table(map { [$_->{title}, cell($_->{values}{nbdmount}), $_->{unit},
+                 ($_->{better} eq 'more' ? '>= ' : '<= ') . $_->{limit}, $_->{verdict}] } @limited);
 }
 
 if (@notes) {

@@ -26,6 +26,7 @@ line() { # TITLE TABLE
     printf 'fast\trate\tFast\tMB/s\tmore\t1.4\t1.6\t-\t-\n'
     printf 'short\ttime\tShort\ts\tless\t0.6\t-\t-\t-\n'
     printf 'small\tloaded\tSmall\tMiB\tless\t-\t-\t-\t64\n'
+    printf 'big\tratio\tBig\tx\tmore\t-\t-\t-\t0.95\n'
 } >"$tmp/rows.tsv"
 
 quiet() { : >"$tmp/samples.tsv" && samples fast calibration machine 0.10 0.10 0.10 0.10 0.10; }
@@ -37,6 +38,7 @@ samples fast rate qemu 100 101 100 99 100
 samples short time nbdmount 4 5 6 5 5
 samples short time nbdfuse 10 10 10 10 10
 samples small loaded nbdmount 65 66 65 65 65
+samples big ratio nbdmount 0.96 0.97 1.02 0.97 0.99
 report
 is "a report of whole samples succeeds" "$status" 0
 like "a median has its lowest and highest beside it" "$(line Fast 1)" '150 \(140-160\) 100 \(99\.0-101\)'
@@ -45,6 +47,7 @@ like "where more is better, a ratio above its target is met" \
 like "a ratio below its target in every round is missed" "$(line Fast 2)" '>= 1\.6 MISSED$'
 like "where less is better, a ratio below its target is met" "$(line Short 2)" '0\.50 .*<= 0\.6 met$'
 like "a value above its limit is missed" "$(line Small 2)" '65\.0 .*<= 64 MISSED$'
+like "where more is better, a limit is the least" "$(line Big 2)" '0\.97 .*>= 0\.95 met$'
 unlike "a quiet machine is not called noisy" "$out" 'TOO NOISY'
 ok "the JSON has the median" perl -MJSON::PP -e '
     local $/; open my $f, "<", shift or die; my $r = decode_json(<$f>)->{results};
