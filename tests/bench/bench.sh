@@ -90,7 +90,7 @@ facts() {
 
 # One program in one row, once.
 measure() {
-    reason=$(why_not "$program") daemon_pid='' connections=''
+    reason=$(why_not "$program") daemon_pid='' connections='' mount_options=''
     local server=${row_server[$row]}
     if [ -n "$reason" ] || { [ "$server" != none ] && ! use_server "$server"; }; then
         sample status 0 "n/a: ${reason:-the server did not start}"

@@ -20,7 +20,8 @@ set_daemon_command() { # PROGRAM CONNECTIONS ("" for the default) MOUNTPOINT
     nbdmount | base)
         words=("${nbdmount_command[@]}")
         [ "$program" = nbdmount ] || read -r -a words <<<"$BENCH_BASE"
-        daemon_command=("${words[@]}" -f ${connections:+-C "$connections"} "$uri" "$at")
+        daemon_command=("${words[@]}" -f ${connections:+-C "$connections"}
+            ${mount_options:+-o "$mount_options"} "$uri" "$at")
         file=$at/nbd
         ;;
     nbdfuse)

@@ -23,11 +23,17 @@ define_rows() {
     row seq-warm mem "$mounts" measure_dd 1M warm
     row direct-1M mem "$mounts" measure_dd 1M direct
     row rand-qd1 mem "$mounts" measure_fio randread 1 1
+    row rand-qd1-no-ahead mem "nbdmount base" with_options readahead=0 measure_fio_buffered randread 1
+    row rand-qd1-buffered mem "$mounts" compared_with rand-qd1-no-ahead rate measure_fio_buffered randread 1
     row rand-qd32 mem "$mounts" measure_fio randread 32 1
     row readers-4 mem "$mounts" shorter measure_fio randread 1 4
     row readers-16 mem "$mounts" measure_fio randread 1 16
     row readers-64 mem "$mounts" with_growth rand-qd1 rate more measure_fio randread 1 64
     row write-seq mem "$mounts" measure_write 1M
+    row write-4K mem "$mounts" shorter measure_write 4K
+    row write-4K-writeback mem "nbdmount base" shorter compared_with write-4K rate with_options cache=writeback measure_write 4K
+    row writers-4 mem "$mounts" shorter measure_fio_buffered randwrite 4
+    row writers-4-no-cache mem "nbdmount base" shorter compared_with writers-4 rate with_options cache=none measure_fio_buffered randwrite 4
     row write-qd32 mem "$mounts" measure_fio randwrite 32 1
     row calls-qd1 mem "$mounts" measure_calls 1
     row calls-qd32 mem "$mounts" measure_calls 32
@@ -101,6 +107,12 @@ with_connections() { # N FUNCTION ARGS...
     "$@"
 }
 
+with_options() { # OPTIONS FUNCTION ARGS...: nbdmount's
+    mount_options=$1
+    shift
+    "$@"
+}
+
 # What was measured in this round.
 sampled() { # ROW METRIC
     awk -F'\t' -v round="$round" -v row="$1" -v program="$program" -v metric="$2" \
@@ -116,6 +128,15 @@ with_growth() { # ROW METRIC more|less FUNCTION ARGS...
     [ -n "$from" ] && [ -n "$to" ] || return 0
     [ "$better" = less ] && sample growth "$(calc "$to / $from")" ||
         sample growth "$(calc "$from / $to")"
+}
+
+# How many times the value is what it is in a row before, of the same round.
+compared_with() { # ROW METRIC FUNCTION ARGS...
+    local before=$1 metric=$2 from to
+    shift 2
+    "$@" || return
+    from=$(sampled "$before" "$metric") to=$(sampled "$row" "$metric")
+    [ -z "$from" ] || [ -z "$to" ] || sample ratio "$(calc "$to / $from")"
 }
 
 # The whole export once.
@@ -175,11 +196,11 @@ set_fio_command() { # READ-OR-WRITE DEPTH JOBS MORE...
 # A field of fio's terse output, version 3.
 fio_field() { tail -n 1 "$tmp/fio" | cut -d';' -f"$1"; }
 
-measure_fio() { # randread|randwrite DEPTH JOBS
+measure_fio() { # randread|randwrite DEPTH JOBS MORE...
     local kib=6 rate=8
     [ "$1" = randread ] || kib=47 rate=49
     mount_program || return
-    set_fio_command "$1" "$2" "$3" --time_based --runtime="$fio_seconds"
+    set_fio_command "$@" --time_based --runtime="$fio_seconds"
     run_measured "$row_seconds" "${fio_command[@]}" || return
     [ "$(fio_field 5)" = 0 ] || { reason="fio: error $(fio_field 5)"; return 1; }
     local operations=$(($(fio_field "$kib") / 4))
@@ -187,6 +208,11 @@ measure_fio() { # randread|randwrite DEPTH JOBS
     sample rate "$(fio_field "$rate")"
     sample cpu-op "$(calc "$(got daemon_cpu) / $operations * 1e6")"
     sample switches-op "$(calc "$(got switches) / $operations")"
+}
+
+# Through the page cache, and the kernel is not told that it is at random.
+measure_fio_buffered() { # randread|randwrite JOBS
+    measure_fio "$1" 1 "$2" --direct=0 --fadvise_hint=0
 }
 
 all_threads_traced() { # PID
