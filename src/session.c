@@ -91,6 +91,13 @@ session_check_mountpoint(const struct options *options, char **path, bool *is_di
     return true;
 }
 
+/* Of no interest to libfuse: it goes on without. */
+static bool
+is_io_uring_refused(const char *line)
+{
+    return strstr(line, "failed to start io-uring") != NULL;
+}
+
 /* libfuse gives a line in pieces: it is told when its newline comes. */
 static void
 on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
@@ -108,7 +115,10 @@ on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
         return;
     line[strcspn(line, "\n")] = '\0';
     used = 0;
-    if (level <= FUSE_LOG_ERR)
+    if (is_io_uring_refused(line))
+        log_warning("io_uring: this libfuse was built without it, or cannot start it, "
+                    "so it is not used");
+    else if (level <= FUSE_LOG_ERR)
         log_error("%s", line);
     else if (level <= FUSE_LOG_WARNING)
         log_warning("%s", line);
