@@ -44,8 +44,10 @@ void
 conn_lead_begins(void)
 {
     unsigned n = atomic_load_explicit(&alone, memory_order_relaxed);
+    bool others = atomic_fetch_add_explicit(&in_flight, 1, memory_order_relaxed) > 0;
 
-    if (atomic_fetch_add_explicit(&in_flight, 1, memory_order_relaxed) > 0) {
+    /* To a thread that cannot lead the role would be lent in vain. */
+    if (others || !may_lead) {
         if (n > 0)
             atomic_store_explicit(&alone, 0, memory_order_relaxed);
     } else if (n < ALONE_ENOUGH) {
