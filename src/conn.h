@@ -71,6 +71,7 @@ struct conn_info {
     bool can_multi_conn;
     bool can_extents; /* the meta context was negotiated */
     bool extended;    /* 64-bit lengths */
+    bool encrypted;
     uint32_t flags;   /* enum export_flag: all that it says, the above among it */
     bool says_sizes;  /* of blocks; if not, these are what is safe */
     uint32_t minimum; /* block sizes, in bytes, never 0 */

@@ -235,6 +235,7 @@ handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
     info->can_zero = nbd_can_zero(h) == 1;
     info->can_multi_conn = nbd_can_multi_conn(h) == 1;
     info->flags = flags_of(h);
+    info->encrypted = nbd_get_tls_negotiated(h) == 1;
     char *context = nbd_get_meta_context(h, 0); /* the one that was asked for */
     info->can_extents = context != NULL && nbd_can_meta_context(h, context) == 1;
     free(context);
@@ -348,7 +349,9 @@ bool
 handshake_same(const struct conn_info *first, int64_t size_most,
                const struct conn_info *now, char **why)
 {
-    if (first->size > now->size || size_most < now->size)
+    if (first->encrypted && !now->encrypted)
+        explain(why, "the connection would not be encrypted any more");
+    else if (first->size > now->size || size_most < now->size)
         explain(why, "the export's size was %" PRId64 " and is %" PRId64 " now",
                 first->size, now->size);
     else if (!first->read_only && now->read_only)

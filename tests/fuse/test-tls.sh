@@ -180,4 +180,15 @@ waits_in_vain "another key" "key for this user"
 cp "$tmp/other.psk" "$tmp/keys.psk"
 goes_on "the key is changed here too"
 stop_nbdmount
+
+start_nbdmount -o "tls=allow,$trust" nbd://localhost:1001/ "$mnt"
+reads "tls=allow, and it is encrypted"
+comes_back right 1001 --tls=off file "$tmp/disk.img"
+run timeout 20 dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
+like "tls=allow: what was encrypted is not read without" "$status $err" "^1 .*Stale file handle"
+ok "tls=allow: the log says why" logged "would not be encrypted any more"
+comes_back right 1001 --tls=require --tls-certificates="$tmp/untrusted" file "$tmp/disk.img"
+ok "tls=allow: with TLS again, it goes on" wait_for read_some
+ok "tls=allow: with the right bytes" is_right
+stop_nbdmount
 done_testing
