@@ -91,7 +91,7 @@ session_check_mountpoint(const struct options *options, char **path, bool *is_di
     return true;
 }
 
-/* Of no interest to libfuse: it goes on without. */
+/* libfuse says so as information only, and goes on without. */
 static bool
 is_io_uring_refused(const char *line)
 {
