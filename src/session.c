@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define RING_DEPTH 32   /* libfuse's 8 halve the rate of who has more in flight */
 #define SOURCE_MAX 1024 /* bytes of the source's name; mount(2) takes a page */
 
 struct session {
@@ -133,9 +134,9 @@ add_io_uring(char **all, const struct options *options)
 
     if (!options->io_uring)
         return true;
-    snprintf(depth, sizeof depth, "io_uring_q_depth=%u", options->io_uring_depth);
-    return fuse_opt_add_opt(all, "io_uring") == 0 &&
-           (options->io_uring_depth == 0 || fuse_opt_add_opt(all, depth) == 0);
+    snprintf(depth, sizeof depth, "io_uring_q_depth=%u",
+             options->io_uring_depth == 0 ? RING_DEPTH : options->io_uring_depth);
+    return fuse_opt_add_opt(all, "io_uring") == 0 && fuse_opt_add_opt(all, depth) == 0;
 }
 
 /* The words on libfuse's command line. */
