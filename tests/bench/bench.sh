@@ -83,6 +83,7 @@ facts() {
         "$sparse_data" "$sparse_pieces"
     printf 'cold\t%s\n' "a fresh mount for each sample, which empties the page cache of the file"
     printf 'server\t%s\n' "$(nbdkit --version)"
+    printf 'io_uring\t%s\n' "${no_io_uring:-usable}"
     for program in nbdmount ${BENCH_BASE:+base} nbdfuse qemu nbdcopy; do
         [ -n "$(why_not "$program")" ] || printf '%s\t%s\n' "$program" "$(version_of "$program")"
     done
@@ -118,6 +119,7 @@ ordered_programs() {
     done
 }
 
+no_io_uring=$(why_no_io_uring)
 row=facts round=0 program=machine
 facts >"$out/facts.tsv"
 begin=$SECONDS

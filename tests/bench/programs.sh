@@ -55,8 +55,15 @@ mount_program() {
     set_daemon_command "$program" "$connections" "$at"
     start "$program" "${daemon_command[@]}"
     daemon_pid=$started_pid daemon_log=$started_log mountpoint=$at
-    wait_while_alive "$daemon_pid" can_read_file && return
-    reason="did not mount: $(tail -n 1 "$daemon_log" | tr '\t' ' ' | cut -c1-120)"
+    if ! wait_while_alive "$daemon_pid" can_read_file; then
+        reason="did not mount"
+    elif [ "$mount_options" = io_uring ] &&
+        ! grep -qs '^fuse-ring' "/proc/$daemon_pid/task/"*/comm; then
+        reason="io_uring is not used"
+    else
+        return 0
+    fi
+    reason+=": $(tail -n 1 "$daemon_log" | tr '\t' ' ' | cut -c1-120)"
     unmount_program
     return 1
 }
@@ -79,6 +86,15 @@ why_not() { # PROGRAM
     *) needed=$1 ;;
     esac
     command -v "$needed" >/dev/null || echo "$needed is not installed"
+}
+
+# Prints why nbdmount does not get its requests through io_uring here, or nothing.
+why_no_io_uring() {
+    if ! "${nbdmount_command[@]}" --help -o io_uring >/dev/null 2>&1; then
+        echo "nbdmount's libfuse cannot do it"
+    elif [ "$(cat /sys/module/fuse/parameters/enable_uring 2>/dev/null)" != Y ]; then
+        echo "not enabled in /sys/module/fuse/parameters/enable_uring"
+    fi
 }
 
 version_of() { # PROGRAM

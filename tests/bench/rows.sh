@@ -26,6 +26,7 @@ define_rows() {
     row rand-qd1-no-ahead mem "nbdmount base" with_options readahead=0 measure_fio_buffered randread 1
     row rand-qd1-buffered mem "$mounts" compared_with rand-qd1-no-ahead rate measure_fio_buffered randread 1
     row rand-qd32 mem "$mounts" measure_fio randread 32 1
+    row rand-qd32-io-uring mem "nbdmount base" compared_with rand-qd32 rate with_io_uring with_connections 2 measure_fio randread 32 1
     row readers-4 mem "$mounts" shorter measure_fio randread 1 4
     row readers-16 mem "$mounts" measure_fio randread 1 16
     row readers-64 mem "$mounts" with_growth rand-qd1 rate more measure_fio randread 1 64
@@ -111,6 +112,11 @@ with_options() { # OPTIONS FUNCTION ARGS...: nbdmount's
     mount_options=$1
     shift
     "$@"
+}
+
+# Nothing is measured where it is not there: the facts say why.
+with_io_uring() { # FUNCTION ARGS...
+    [ -n "$no_io_uring" ] || with_options io_uring "$@"
 }
 
 # What was measured in this round.
