@@ -128,8 +128,8 @@ disc
 
 case lists for ever
 handshake until=LIST
-repeat 1100000
-reply server be32:1 "a"
+repeat 70000
+reply server be32:4000 fill:4000:0x61
 end
 reply ack
 drain
