@@ -114,12 +114,12 @@ done
 # extents=: others write to the export too.
 truncate -s 1M "$tmp/sparse.img"
 start_nbdkit file "$tmp/sparse.img"
-start_nbdmount -o extents=0.2,cache=none "$uri" "$(new_dir mnt)"
+start_nbdmount -o extents=3,cache=none "$uri" "$(new_dir mnt)"
 cp "$mnt/nbd" "$tmp/copy"
 is "all of it is a hole" "$(stat -c %b "$mnt/nbd")" 0
 printf data | dd of="$tmp/sparse.img" conv=notrunc seek=8 bs=64k status=none
 seen() { [ "$(dd if="$mnt/nbd" bs=64k skip=8 count=1 status=none | head -c 4)" = data ]; }
-ok "extents=0.2: what others write is seen" wait_for seen
+ok "extents=3: what others write is seen" wait_for seen
 cp "$mnt/nbd" "$tmp/copy"
 ok "and copied" cmp "$tmp/copy" "$tmp/sparse.img"
 stop_nbdmount
