@@ -6,7 +6,6 @@ need_nbdkit eval pattern
 need_program perl
 crowd=$abs_top_builddir/tests/fuse/crowd
 readers=10000
-[ "$SANITIZER" = none ] || readers=2000 # which is what its threads can be
 len=32768
 
 figure() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$nbdmount_pid/status"; }
