@@ -182,7 +182,7 @@ find_idle(struct all *all)
     for (size_t i = 0; i < all->n_nodes; i++) {
         struct node *node = all->nodes[i];
         if (node->export != NULL && node->holds == 0 && !node->closing &&
-            node->used_ms <= before && atomic_load(&node->export->requests) == 0) {
+            node->used_ms <= before && export_requests(node->export) == 0) {
             node->closing = true;
             return node;
         }

@@ -262,10 +262,16 @@ export_request_begins(struct export *export)
 void
 export_request_ends(struct export *export)
 {
-    /* Nobody but export_close frees it, and that not before all requests have ended or
-     * all connections are gone. */
-    if (atomic_fetch_sub(&export->requests, 1) == 1 && atomic_load(&export->draining))
+    /* The last access but for the last one under EXPORT_DRAINING: for what that
+     * writes export_close waits before it frees. */
+    if (atomic_fetch_sub(&export->requests, 1) == (EXPORT_DRAINING | 1))
         eventfd_write(export->idle, 1);
+}
+
+unsigned
+export_requests(const struct export *export)
+{
+    return atomic_load(&export->requests) & ~EXPORT_DRAINING;
 }
 
 /* True when fd became readable. */
@@ -333,17 +339,14 @@ flush_at_end(struct export *export, int64_t deadline_ms, int hurry,
     return flush_once(export, deadline_ms, hurry, flush);
 }
 
+/* Nobody begins one any more, but for a request that has not ended itself.  So they
+ * come to an end once, and it is not their number but what the last one writes that
+ * says so. */
 static bool
 drain(struct export *export, int64_t deadline_ms, int hurry)
 {
-    atomic_store(&export->draining, true); /* before requests is looked at */
-    while (atomic_load(&export->requests) > 0) {
-        eventfd_t n;
-        if (!wait_for(export->idle, deadline_ms, hurry))
-            return false;
-        eventfd_read(export->idle, &n);
-    }
-    return true;
+    return atomic_fetch_or(&export->requests, EXPORT_DRAINING) == 0 ||
+           wait_for(export->idle, deadline_ms, hurry);
 }
 
 int
@@ -354,7 +357,7 @@ export_close(struct export *export, int64_t deadline_ms, int hurry)
 
     if (!drain(export, deadline_ms, hurry)) {
         log_error("%s: the server did not answer %u requests in time",
-                  export->source.text, atomic_load(&export->requests));
+                  export->source.text, export_requests(export));
         result = -EIO;
     }
     uint64_t dirty = export_dirty(export);

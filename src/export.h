@@ -35,10 +35,13 @@ struct export
     struct replay *replay;    /* NULL: changes are not remembered */
     struct own_flush *own_flush;
     struct export_log *log; /* NULL: they are not in a file (export-log.h) */
-    atomic_uint requests;   /* not yet answered */
-    atomic_bool draining;   /* export_close waits for them */
-    int idle;               /* eventfd: written when requests becomes 0 then */
+    atomic_uint requests;   /* not yet answered; EXPORT_DRAINING */
+    int idle;               /* eventfd: written when the last of them has ended then */
 };
+
+/* In requests: export_close waits for them.  In one word with their number, so that who
+ * ends the last one knows it without looking at an export that may be gone. */
+#define EXPORT_DRAINING 0x80000000u
 
 /* Waits until the first connection works.  NULL: *why says why not, for the caller to
  * free.  The strings of source outlive the export. */
@@ -57,6 +60,8 @@ export_size(const struct export *export)
 /* Each request from its arrival to its answer. */
 void export_request_begins(struct export *export);
 void export_request_ends(struct export *export);
+/* How many have not. */
+unsigned export_requests(const struct export *export);
 
 /* A change of len bytes has ended; losses is pool_losses() when it began. */
 void export_wrote(struct export *export, uint64_t len, unsigned losses);

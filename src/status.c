@@ -55,7 +55,7 @@ status_take(struct export *export)
     if (status == NULL)
         return NULL;
     status->now_ms = conn_clock_ms();
-    status->requests = atomic_load(&export->requests);
+    status->requests = export_requests(export);
     status->waiting = pool_waiting(export->pool);
     sparse_look(export->sparse, &status->sparse);
     prefetch_look(export->prefetch, &status->prefetch);
