@@ -347,6 +347,16 @@ start_qemu_nbd() {
     bail_out "qemu-nbd $* did not start"
 }
 
+# start_peer CASE [OPTION...]: the scripted server plays a case of $tmp/script; sets
+# $sock, $uri, $peer_pid. With -r later connections get the last section.
+start_peer() {
+    sock=$tmp/peer-$started_count.sock
+    uri="nbd+unix:///?socket=$sock"
+    start peer "$abs_top_builddir/tests/peer/peer" -c "$1" -u "$sock" "${@:2}" "$tmp/script"
+    peer_pid=$started_pid
+    wait_while_alive "$peer_pid" test -S "$sock" || bail_out "the peer does not start"
+}
+
 # ---- mounts
 
 # The mount points below a folder, the innermost first.

@@ -33,7 +33,7 @@ fuse_tests = \
 	%D%/test-interrupted.sh \
 	%D%/test-reconnect.sh %D%/test-servers.sh %D%/test-network.sh \
 	%D%/test-replay-file.sh %D%/test-limits.sh \
-	%D%/test-garbage.sh
+	%D%/test-garbage.sh %D%/test-garbage-write.sh
 TESTS += $(fuse_tests)
 EXTRA_DIST += $(fuse_tests)
 EXTRA_DIST += %D%/README.md %D%/machine.sh

@@ -138,12 +138,6 @@ case silent
 handshake until=LIST
 drain
 P
-start_peer() { # CASE
-    sock=$tmp/peer-$started_count.sock
-    uri="nbd+unix:///?socket=$sock"
-    start peer "$abs_top_builddir/tests/peer/peer" -c "$1" -u "$sock" "$tmp/script"
-    wait_while_alive "$started_pid" test -S "$sock" || bail_out "the peer does not start"
-}
 start_peer "refuses LIST"
 list --json "$uri"
 is "one that refuses: its default export" "$(field '.listed, .exports[].size' | tr '\n' ' ')" "false 1048576 "

@@ -89,24 +89,16 @@ for which in "" --single; do
 done
 
 # What only a scripted server does.
-peer=$abs_top_builddir/tests/peer/peer
-start_peer() { # CASE [OPTION...]
-    sock=$tmp/peer-$started_count.sock
-    uri="nbd+unix:///?socket=$sock"
-    start peer "$peer" -r -c "$1" -u "$sock" "${@:2}" "$tmp/script"
-    peer_pid=$started_pid
-    wait_while_alive "$peer_pid" test -S "$sock" || bail_out "the peer does not start"
-}
 printf 'case %s\nhandshake size=2^63\n\n' "too large" >"$tmp/script"
 printf 'case %s\nhandshake\nserve\n\n' "good" >>"$tmp/script"
-start_peer "too large"
+start_peer "too large" -r
 refused "a size above 2^63 - 1" "$sock.*too large.* 9223372036854775808 " "$uri" "$mnt"
 stop "$peer_pid"
 
 # Until so much of the handshake is there that it is mounted.
 bad=
 for ((cut = 0; cut < 1000; cut += 9)); do
-    start_peer good -k "$cut"
+    start_peer good -r -k "$cut"
     run timeout 20 "$nbdmount" -C 1 -o retry=0 "$uri" "$mnt"
     [ "$status" -ne 0 ] || break
     [ "$status" -le 123 ] && is_unmounted "$mnt" && [ "$(wc -l <"$tmp/.err")" -eq 1 ] &&
