@@ -262,8 +262,9 @@ export_request_begins(struct export *export)
 void
 export_request_ends(struct export *export)
 {
-    /* The last access but for the last one under EXPORT_DRAINING: for what that
-     * writes export_close waits before it frees. */
+    /* Who ends a request does not touch the export after that, for another thread may
+     * close and free it.  The exception is the last one while export_close waits:
+     * until this is written, or no thread is left that could end one. */
     if (atomic_fetch_sub(&export->requests, 1) == (EXPORT_DRAINING | 1))
         eventfd_write(export->idle, 1);
 }
