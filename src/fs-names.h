@@ -2,8 +2,8 @@
 /* fs-names.h - the names in the folder; to make, take away and change some is not
  * permitted
  *
- * They are those of the exports.  Without an operation the kernel says "function
- * not implemented", which looks like a fault of the file system.
+ * They are those of the exports.  Without an operation the kernel answers ENOSYS, which
+ * looks like a fault of the file system.
  */
 
 #ifndef NBDMOUNT_FS_NAMES_H

@@ -246,8 +246,8 @@ driver_run(int argc, char **argv)
     return 0;
 }
 
-/* A read of the first bytes.  Where a daemon mounts over a file, that file is empty, so
- * what counts is that something comes. */
+/* A read of the first bytes: nothing else tells when it is possible.  Where a daemon
+ * mounts over a file, that file is empty, so what counts is that something comes. */
 static bool
 can_read(const char *path)
 {

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,8 @@
 static int fd;
 static size_t len;
 static atomic_uint asking, right, wrong;
+static size_t readers;
+static sem_t all_ask;
 static uint8_t *memory; /* of all readers */
 
 static bool
@@ -49,7 +52,8 @@ read_one(void *user_data)
     uint8_t *buf = memory + off;
     size_t got = 0;
 
-    atomic_fetch_add(&asking, 1);
+    if (atomic_fetch_add(&asking, 1) + 1 == readers)
+        sem_post(&all_ask);
     while (got < len) {
         ssize_t n = pread(fd, buf + got, len - got, (off_t)(off + got));
         if (n <= 0) {
@@ -71,7 +75,7 @@ main(int argc, char **argv)
 
     if (argc != 4)
         return 2;
-    size_t n = strtoul(argv[2], NULL, 10);
+    size_t n = readers = strtoul(argv[2], NULL, 10);
     len = strtoul(argv[3], NULL, 10);
     fd = open(argv[1], O_RDONLY | O_CLOEXEC);
     pthread_t *thread = calloc(n, sizeof *thread);
@@ -79,7 +83,8 @@ main(int argc, char **argv)
         mmap(NULL, n * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK);
-    if (fd == -1 || thread == NULL || memory == MAP_FAILED) {
+    if (fd == -1 || thread == NULL || memory == MAP_FAILED ||
+        sem_init(&all_ask, 0, 0) != 0) {
         perror("crowd");
         return 2;
     }
@@ -90,8 +95,8 @@ main(int argc, char **argv)
             return 2;
         }
     }
-    while (atomic_load(&asking) < n)
-        usleep(1000);
+    while (sem_wait(&all_ask) != 0)
+        ;
     puts("all of them ask");
     fflush(stdout);
     for (size_t i = 0; i < n; i++)

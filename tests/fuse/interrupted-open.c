@@ -62,6 +62,7 @@ on_writev(int fd, struct iovec *iov, int count, void *userdata)
     return -1;
 }
 
+/* Between two looks at a condition that has a deadline. */
 static void
 nap(void)
 {

@@ -4,6 +4,8 @@
  *
  *     readahead FILE SECONDS THREADS
  *
+ * It is at work for so long, or until something is wrong.
+ *
  * Every word of the file tells its block and version.  A reader knows before each read
  * which version of each block was finished, and afterwards which was begun: a word that
  * is older or newer than that, or another block's, is an error.  The kernel's cache is
@@ -16,6 +18,7 @@
 #include <inttypes.h>
 #include <linux/falloc.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,6 +43,7 @@ static struct block *blocks;
 static size_t n_blocks;
 static atomic_size_t reader_at[READERS]; /* in blocks */
 static atomic_bool stop;
+static sem_t something_is_wrong;
 static atomic_uint wrong, passes, changes;
 static unsigned n_writers;
 
@@ -79,6 +83,7 @@ check(const uint64_t *data, size_t first, size_t n, const unsigned *least)
             uint64_t word = data[i * WORDS + j];
             if (is_right(word, first + i, least[i], most))
                 continue;
+            sem_post(&something_is_wrong);
             if (atomic_fetch_add(&wrong, 1) < 10)
                 fprintf(stderr,
                         "block %zu word %zu: block %" PRIu64 " version %" PRIu64
@@ -88,6 +93,18 @@ check(const uint64_t *data, size_t first, size_t n, const unsigned *least)
             break;
         }
     }
+}
+
+static void
+work_for(long seconds)
+{
+    struct timespec end;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += seconds;
+    while (sem_timedwait(&something_is_wrong, &end) != 0 && errno == EINTR)
+        ;
+    atomic_store(&stop, true);
 }
 
 static void *
@@ -178,7 +195,7 @@ main(int argc, char **argv)
     n_blocks = (size_t)lseek(fd, 0, SEEK_END) / BLOCK;
     close(fd);
     blocks = calloc(n_blocks, sizeof *blocks);
-    if (blocks == NULL)
+    if (blocks == NULL || sem_init(&something_is_wrong, 0, 0) != 0)
         return 2;
     for (unsigned i = 0; i < n_writers; i++)
         if (pthread_create(&writer[i], NULL, write_all, (void *)(uintptr_t)i) != 0)
@@ -186,8 +203,7 @@ main(int argc, char **argv)
     for (unsigned i = 0; i < READERS; i++)
         if (pthread_create(&reader[i], NULL, read_all, (void *)(uintptr_t)i) != 0)
             return 2;
-    nanosleep(&(struct timespec){.tv_sec = strtol(argv[2], NULL, 10)}, NULL);
-    atomic_store(&stop, true);
+    work_for(strtol(argv[2], NULL, 10));
     for (unsigned i = 0; i < n_writers; i++)
         pthread_join(writer[i], NULL);
     for (unsigned i = 0; i < READERS; i++)

@@ -182,7 +182,7 @@ failed(struct worker *w, const char *what, uint64_t off, uint64_t len,
         close(w->direct);
         if (look_again(w))
             return;
-        usleep(10000);
+        usleep(10000); /* then looks again: nothing tells when it is mounted */
     } while (now_ms() < until && !atomic_load(&wrong));
     complain(w, "opening it again", 0, 0);
 }
