@@ -13,7 +13,8 @@
  * Plays the server's part of a case, a section for each connection.  With a command:
  * runs it with $UNIXSOCKET and $uri set, and ends with its status, or with 4 where the
  * client did something against the script (told on stderr).  Without: prints the
- * socket's path and serves until SIGTERM.
+ * socket's path and serves until SIGTERM; what is against the script is told when its
+ * connection is closed.
  */
 
 #include "servers.h"
@@ -190,6 +191,7 @@ main(int argc, char **argv)
     int listener = listen_on(path);
     char **command = argv + optind + 1;
     pid_t pid = *command ? start(command, path) : 0;
+    servers.tell = !pid;
     if (!pid) {
         printf("%s\n", path);
         fflush(stdout);

@@ -5,6 +5,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@ serve(void *arg)
 {
     struct server *s = arg;
     play(s->fd, s->all->script, s->all->tc, s->section, &s->all->options, &s->result);
+    if (s->all->tell && s->result.failure)
+        fprintf(stderr, "peer: %s: %s\n", s->all->script->path, s->result.failure);
     close(s->fd);
     return NULL;
 }

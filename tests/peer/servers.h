@@ -23,6 +23,7 @@ struct servers {
     struct play_options options; /* the cut counts from each connection's start */
     struct server v[MAX_SERVERS];
     size_t nr, nr_joined;
+    bool tell; /* a failure on stderr, before its connection is closed */
 };
 
 /* Plays the next section (the last one again where there are no more, with repeat) on
