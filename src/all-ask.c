@@ -287,7 +287,7 @@ help_thread(void *user_data)
 static void
 call_helpers(struct all *all)
 {
-    unsigned most = all->options->connections - 1;
+    unsigned most = options_questions(all->options) - 1;
     pthread_t thread;
 
     while (all->helpers < most && all->helpers < HELPERS && !all->alone &&

@@ -6,6 +6,7 @@
  */
 
 #include "buffer.h"
+#include "processors.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -25,7 +26,7 @@ static struct {
     struct unused *stack[CLASSES];
     size_t kept;
     size_t others; /* bytes that others keep */
-} buffers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} buffers = {.lock = SHORT_LOCK_INITIALIZER};
 
 /* The class, CLASSES if it is too big for any, and its size. */
 static unsigned

@@ -69,8 +69,9 @@ struct conn_info {
     bool can_trim;
     bool can_zero;
     bool can_multi_conn;
-    bool can_extents; /* the meta context was negotiated */
-    bool extended;    /* 64-bit lengths */
+    bool same_machine; /* over a Unix socket */
+    bool can_extents;  /* the meta context was negotiated */
+    bool extended;     /* 64-bit lengths */
     bool encrypted;
     uint32_t flags;   /* enum export_flag: all that it says, the above among it */
     bool says_sizes;  /* of blocks; if not, these are what is safe */

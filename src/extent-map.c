@@ -49,6 +49,17 @@ find(const struct extent_map *map, uint64_t off)
     return end_of(at(map, p)) > off ? p : next_of(map, p);
 }
 
+/* The extent before that place; false if there is none. */
+static bool
+before(const struct extent_map *map, struct place p, struct place *left)
+{
+    if (p.i > 0)
+        *left = (struct place){p.c, p.i - 1};
+    else if (p.c > 0)
+        *left = (struct place){p.c - 1, map->chunk[p.c - 1]->n - 1};
+    return p.i > 0 || p.c > 0;
+}
+
 static void
 set_len(struct extent_map *map, struct extent *e, uint64_t len)
 {
@@ -258,18 +269,17 @@ add(struct extent_map *map, uint64_t off, uint64_t end, enum extent_kind kind)
     struct place right = find(map, off);
     bool joins_right = !is_end(map, right) && at(map, right)->start == end &&
                        kind_of(at(map, right)) == kind;
-    if (off > 0) {
-        struct place left = find(map, off - 1);
-        if (!is_end(map, left) && end_of(at(map, left)) == off &&
-            kind_of(at(map, left)) == kind) {
-            uint64_t to = joins_right ? end_of(at(map, right)) : end;
-            if (joins_right)
-                cut(map, right, next_of(map, right));
+    struct place left;
+    if (before(map, right, &left) && end_of(at(map, left)) == off &&
+        kind_of(at(map, left)) == kind) {
+        uint64_t to = joins_right ? end_of(at(map, right)) : end;
+        if (joins_right) {
+            cut(map, right, next_of(map, right));
             left = find(map, off - 1); /* cut may have merged chunks */
-            struct extent *e = at(map, left);
-            set_len(map, e, to - e->start);
-            return 0;
         }
+        struct extent *e = at(map, left);
+        set_len(map, e, to - e->start);
+        return 0;
     }
     if (joins_right) {
         set_start(map, right, off);
@@ -318,9 +328,11 @@ extent_map_set(struct extent_map *map, uint64_t off, uint64_t len,
         len = map->size - off;
 
     uint64_t run_end;
-    if (extent_map_get(map, off, &run_end) == kind && run_end >= off + len)
+    enum extent_kind now = extent_map_get(map, off, &run_end);
+    bool all = run_end >= off + len;
+    if (now == kind && all)
         return 0;
-    int r = forget(map, off, off + len);
+    int r = now == EXTENT_UNKNOWN && all ? 0 : forget(map, off, off + len);
     if (kind == EXTENT_UNKNOWN)
         return r;
     int s = add(map, off, off + len, kind);

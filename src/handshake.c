@@ -220,6 +220,16 @@ ask_description(struct nbd_handle *h, struct conn_info *info)
     free(text);
 }
 
+static bool
+is_unix(int fd)
+{
+    struct sockaddr_storage own;
+    socklen_t len = sizeof own;
+
+    return fd != -1 && getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
+           own.ss_family == AF_UNIX;
+}
+
 bool
 handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
 {
@@ -234,6 +244,7 @@ handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
     info->can_trim = nbd_can_trim(h) == 1;
     info->can_zero = nbd_can_zero(h) == 1;
     info->can_multi_conn = nbd_can_multi_conn(h) == 1;
+    info->same_machine = is_unix(nbd_aio_get_fd(h));
     info->flags = flags_of(h);
     info->encrypted = nbd_get_tls_negotiated(h) == 1;
     char *context = nbd_get_meta_context(h, 0); /* the one that was asked for */

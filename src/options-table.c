@@ -117,7 +117,8 @@ const struct option_row option_rows[] = {
      OPTIONS_SERVER, OPTION_SECONDS, AT(fence_s), .max = 86400},
     {"connections", 'C', false, "N",
      "connections if the server allows more than one\n"
-     "(1 to 64, default 4)",
+     "(1 to 64; default 4, over a Unix socket no more than\n"
+     "processors)",
      OPTIONS_SERVER, OPTION_COUNT, AT(connections), .min = 1, .max = 64},
 
     {"readahead", 0, false, "SIZE",

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNECTIONS_DEFAULT 4
-#define READAHEAD_DEFAULT   ((size_t)32 << 20)
-#define MODE_DEFAULT        0600
-#define LONG_BASE           256 /* what getopt_long returns for the first row */
+#define READAHEAD_DEFAULT ((size_t)32 << 20)
+#define QUESTIONS         4 /* at once, where nobody said how many connections */
+#define MODE_DEFAULT      0600
+#define LONG_BASE         256 /* what getopt_long returns for the first row */
 
 static const struct option_row *
 find(const char *name, size_t len)
@@ -305,7 +305,6 @@ options_parse(struct options *options, int argc, char **argv, char **why)
 
     *why = NULL;
     *options = (struct options){
-        .connections = CONNECTIONS_DEFAULT,
         .readahead = READAHEAD_DEFAULT,
         .mode = MODE_DEFAULT,
         .uid = getuid(),
@@ -334,6 +333,12 @@ options_parse(struct options *options, int argc, char **argv, char **why)
         return option_refuse(why, "json is for what prints: list, map and status");
     bool connects = options->task == TASK_MOUNT || options->task == TASK_LIST;
     return !connects || options_check(options, why);
+}
+
+unsigned
+options_questions(const struct options *options)
+{
+    return options->connections > 0 ? options->connections : QUESTIONS;
 }
 
 void

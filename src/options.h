@@ -53,8 +53,8 @@ struct options {
     const char *also[SERVERS_MAX]; /* URIs of other servers */
     unsigned n_also;
     double fence_s;
-    unsigned connections;
-    size_t readahead; /* bytes; 0: none */
+    unsigned connections; /* 0: nobody said */
+    size_t readahead;     /* bytes; 0: none */
     double idle_s;
     struct wait_options wait;
     struct tls_settings tls;
@@ -90,6 +90,9 @@ struct options {
  * is wrong, for the caller to free. */
 bool options_parse(struct options *options, int argc, char **argv, char **why);
 void options_clear(struct options *options);
+
+/* How many questions at once a server is asked about its exports. */
+unsigned options_questions(const struct options *options);
 
 /* What --help prints. */
 void options_help(FILE *out);

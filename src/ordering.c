@@ -6,6 +6,7 @@
  */
 
 #include "ordering.h"
+#include "processors.h"
 
 #include <stddef.h>
 
@@ -20,7 +21,7 @@ must_wait(const struct ordered *later, const struct ordered *earlier)
 void
 ordering_init(struct ordering *ordering)
 {
-    pthread_mutex_init(&ordering->lock, NULL);
+    short_lock_init(&ordering->lock);
     ordering->first = ordering->last = NULL;
 }
 

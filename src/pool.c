@@ -8,11 +8,13 @@
  */
 
 #include "pool-own.h"
+#include "processors.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define SPREAD (UINT64_C(4) << 20) /* bytes from one server, then from the next */
+#define AUTOMATIC_MAX 4                   /* connections, where nobody said how many */
+#define SPREAD        (UINT64_C(4) << 20) /* bytes from one server, then from the next */
 
 /* ---- those that wait for a connection */
 
@@ -227,10 +229,21 @@ pool_free(struct pool *pool)
     free(pool);
 }
 
+/* How many are worth having to each server where nobody said how many.  What is far
+ * away needs several to be kept busy.  Here they share the processors with each other
+ * and the server, and beyond one for each of those only cost switches of threads. */
+static unsigned
+worth_having(const struct conn_info *info)
+{
+    return info->same_machine ? processors(2, AUTOMATIC_MAX) : AUTOMATIC_MAX;
+}
+
 /* Under the lock: the further connections, which come by themselves. */
 static void
 start_members(struct pool *pool, unsigned connections, const struct conn_info *info)
 {
+    if (connections == 0)
+        connections = worth_having(info);
     unsigned each = info->can_multi_conn ? connections : 1;
     unsigned n = pool->spread ? each * pool->n_servers : each;
 
@@ -274,7 +287,8 @@ struct pool *
 pool_open(const struct source *source, unsigned connections, bool read_only,
           struct conn_info *info, char **why)
 {
-    size_t most = connections * (source->servers != NULL ? SERVERS_MAX : 1);
+    size_t most = (connections > 0 ? connections : AUTOMATIC_MAX) *
+                  (source->servers != NULL ? SERVERS_MAX : 1);
     struct pool *pool = calloc(1, sizeof *pool + most * sizeof pool->member[0]);
 
     *why = NULL;

@@ -16,6 +16,7 @@
 
 #include "buffer.h"
 #include "prefetch-chunks.h"
+#include "processors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ prefetch_new(struct pool *pool, struct sparse *sparse, const struct conn_info *i
     prefetch->minimum = info->minimum;
     prefetch->maximum = info->maximum;
     prefetch->memory = PREFETCH_MEMORY_DEFAULT;
-    pthread_mutex_init(&prefetch->lock, NULL);
+    short_lock_init(&prefetch->lock);
     return prefetch;
 }
 

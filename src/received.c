@@ -9,6 +9,7 @@
 
 #include "received.h"
 #include "buffer.h"
+#include "processors.h"
 
 #include <fuse_lowlevel.h>
 #include <pthread.h>
@@ -23,7 +24,7 @@ static struct {
     pthread_mutex_t lock; /* over buffer's: guards all below */
     void *mem[SPARE_MAX];
     unsigned n;
-} spare = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} spare = {.lock = SHORT_LOCK_INITIALIZER};
 
 static _Thread_local struct fuse_buf *handled;
 

@@ -7,6 +7,7 @@
  */
 
 #include "replay.h"
+#include "processors.h"
 #include "replay-own.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ replay_new(size_t limit, void (*want_flush)(void *owner), void *owner)
 
     if (replay == NULL)
         return NULL;
-    pthread_mutex_init(&replay->lock, NULL);
+    short_lock_init(&replay->lock);
     replay->limit = limit;
     replay->seq = 1;
     replay->waiting_tail = &replay->waiting;

@@ -4,7 +4,8 @@
  * A few threads, from the beginning to the end; none sleeps on the network for long.
  * While requests come one at a time, each after the answer to the one before, one
  * thread does all: the processor has what it needs at hand.  The others are parked
- * meanwhile. It looks for the next request also while it waits for an answer.
+ * meanwhile. It looks for the next request also while it waits for an answer, and for a
+ * moment before it sleeps (spin.h).
  *
  * Threads can be cancelled where they wait for something to do, and nowhere else.
  */
@@ -14,7 +15,9 @@
 #include "session-loop.h"
 #include "conn.h"
 #include "log.h"
+#include "processors.h"
 #include "received.h"
+#include "spin.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -26,7 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS     4
+#define THREADS     4 /* if there are so many processors, but no fewer than two */
 #define CALM_ENOUGH 8 /* requests in a row that came one at a time */
 
 struct loop {
@@ -45,16 +48,24 @@ free_request(void *mem)
     free(((struct fuse_buf *)mem)->mem);
 }
 
+/* This thread has served the last one from beginning to end; others would be late. */
+static _Thread_local bool calm;
+
 /* Takes one request.  As read(2) does, or a negative errno. */
 static int
 receive(struct loop *loop, struct fuse_buf *buf)
 {
+    static _Thread_local struct spin requests;
     int r;
 
     received_prepare(buf);
+    if (calm)
+        spin_look(&requests, fuse_session_fd(loop->session));
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     r = fuse_session_receive_buf(loop->session, buf);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    if (calm)
+        spin_learn(&requests);
     return r;
 }
 
@@ -85,7 +96,7 @@ park(struct loop *loop)
 
 /* After each request.  A thread that parks just now is found by the next request. */
 static void
-note(struct loop *loop, bool calm)
+note(struct loop *loop)
 {
     if (calm && atomic_fetch_add_explicit(&loop->calm, 1, memory_order_relaxed) + 1 >=
                     CALM_ENOUGH) {
@@ -122,7 +133,8 @@ serve(void *user_data)
             break;
         }
         fuse_session_process_buf(loop->session, &buf);
-        note(loop, conn_lead(fd));
+        calm = conn_lead(fd);
+        note(loop);
     }
     pthread_cleanup_pop(1);
     sem_post(&loop->ended);
@@ -138,7 +150,8 @@ start_threads(struct loop *loop, pthread_t *thread)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (n < THREADS && pthread_create(&thread[n], NULL, serve, loop) == 0)
+    while (n < processors(2, THREADS) &&
+           pthread_create(&thread[n], NULL, serve, loop) == 0)
         n++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return n;

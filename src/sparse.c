@@ -13,6 +13,7 @@
  */
 
 #include "log.h"
+#include "processors.h"
 #include "sparse-own.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ sparse_new(struct pool *pool, const struct source *source, const struct conn_inf
     }
     if (!sparse->can_ask)
         extent_map_set(sparse->map, 0, sparse->size, EXTENT_DATA);
-    pthread_mutex_init(&sparse->lock, NULL);
+    short_lock_init(&sparse->lock);
     return sparse;
 }
 

@@ -252,7 +252,7 @@ show(const struct options *options, struct asking *asking, struct asker *asker,
         list->found[i].description = listing->row[i].description;
         listing->row[i].description = NULL;
     }
-    ask_all(asking, asker, options->connections);
+    ask_all(asking, asker, options_questions(options));
     if (options->json)
         tool_list_json(stdout, list);
     else if (asking->refused == NULL || list->found[0].known)

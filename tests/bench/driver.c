@@ -14,8 +14,11 @@
  *         runs a daemon until a first read of FILE succeeds, then ends it
  *     driver listen PORTFILE -- COMMAND...
  *         becomes a server that inherits a listening TCP socket (socket activation) on
- * a port of the system's choice driver calibrate does a fixed amount of work on every
- * processor
+ *         a port of the system's choice
+ *     driver calibrate
+ *         does a fixed amount of work on every processor
+ *     driver touch BYTES
+ *         uses so much free memory, or half of it, and frees it again
  *
  * All print key=value words; SECONDS of 0 is no limit.  It knows nothing of NBD or of
  * what is mounted: it uses files as any other program does.
@@ -212,11 +215,11 @@ main(int argc, char **argv)
         {"read", driver_read},           {"write", driver_write},
         {"walk", driver_walk},           {"run", driver_run},
         {"start", driver_start},         {"listen", driver_listen},
-        {"calibrate", driver_calibrate},
+        {"calibrate", driver_calibrate}, {"touch", driver_touch},
     };
 
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
-    die("usage: driver read|write|walk|run|start|listen|calibrate ...");
+    die("usage: driver read|write|walk|run|start|listen|calibrate|touch ...");
 }

@@ -12,6 +12,7 @@ int driver_run(int argc, char **argv);       /* driver-run.c */
 int driver_start(int argc, char **argv);     /* driver-run.c */
 int driver_listen(int argc, char **argv);    /* driver-run.c */
 int driver_calibrate(int argc, char **argv); /* driver-calibrate.c */
+int driver_touch(int argc, char **argv);     /* driver-touch.c */
 
 /* The monotonic clock, in seconds. */
 double now_s(void);

@@ -1,7 +1,8 @@
 # local.mk - what tests/bench adds to tests/Makefile.am
 # Built by "make check" too, so that they cannot rot; the test is of the report alone.
 check_PROGRAMS += %D%/driver %D%/map
-%C%_driver_SOURCES = %D%/driver.c %D%/driver.h %D%/driver-calibrate.c %D%/driver-run.c
+%C%_driver_SOURCES = %D%/driver.c %D%/driver.h %D%/driver-calibrate.c %D%/driver-run.c \
+	%D%/driver-touch.c
 %C%_driver_LDADD =
 %C%_map_SOURCES = %D%/map.c
 %C%_map_LDADD = $(src_all)

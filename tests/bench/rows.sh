@@ -278,6 +278,7 @@ measure_cp() {
     [ -z "${gave_up[$row/$program]:-}" ] || return 0
     local copy=$tmp/copy.img
     rm -f "$copy"
+    sync -f "$tmp" # what the sample before it left to be written
     if [ "$program" = nbdcopy ]; then
         run_measured "$cp_seconds" nbdcopy "$uri" "$copy" || return
     else

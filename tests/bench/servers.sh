@@ -32,6 +32,7 @@ new_server() { # NAME
         size=$sparse_bytes
         [ -e "$tmp/sparse.img" ] ||
             "$sparsefile" make "$tmp/sparse.img" "$size" "$sparse_data" "$sparse_pieces" 1 || return
+        sync "$tmp/sparse.img" # what is written to the disk later would slow the first rounds
         start_on_unix file "$tmp/sparse.img"
         ;;
     extents-*)

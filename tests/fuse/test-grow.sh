@@ -97,7 +97,7 @@ mkfifo "$gate"
 server_up --threads=16 eval "open=echo >>$tmp/opens" "get_size=cat $tmp/size" \
     "can_multi_conn=exit 0" "thread_model=echo parallel" \
     "pread=[ \$4 -lt 8388608 ] || cat $gate >/dev/null; printf %\$3s | tr ' ' x"
-start_nbdmount -r -o timeout=1,readahead=0 "$uri" "$(new_dir mnt)"
+start_nbdmount -r -o connections=4,timeout=1,readahead=0 "$uri" "$(new_dir mnt)"
 opened() { [ "$(wc -l <"$tmp/opens")" -ge "$1" ]; }
 live() { "$nbdmount" --status --json "$mnt" | jq -e ".exports[0].connections_live == $1"; }
 ok "there are four connections" wait_for live 4

@@ -74,6 +74,28 @@ for how in zero trim none; do
     esac
 done
 
+# As many connections as processors, but two to four; without a Unix socket four.
+connections() {
+    "$nbdmount" --status --json "$mnt" | jq '.exports[0].connections | length'
+}
+most=$(nproc)
+[ "$most" -ge 2 ] || most=2
+[ "$most" -le 4 ] || most=4
+start_nbdkit memory 1M
+start_nbdmount "$uri" "$(new_dir mnt)"
+is "over a Unix socket there are as many connections as processors" "$(connections)" "$most"
+stop_nbdmount
+start_nbdmount -C 3 "$uri" "$(new_dir mnt)"
+is "or as many as were asked for" "$(connections)" 3
+stop_nbdmount
+# Whoever starts nbdmount may let it have one processor.
+processor=$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')
+printf '#!/bin/sh\nexec taskset -c %s "%s" "$@"\n' "$processor" "$nbdmount" >"$tmp/nbdmount-on-one"
+chmod +x "$tmp/nbdmount-on-one"
+nbdmount=$tmp/nbdmount-on-one start_nbdmount "$uri" "$(new_dir mnt)"
+is "but two where there is one" "$(connections)" 2
+stop_nbdmount
+
 # Without a cache, who writes does not wait for others that do.
 start_nbdkit --filter=delay memory 1M wdelay=3
 start_nbdmount -o cache=none "$uri" "$(new_dir mnt)"

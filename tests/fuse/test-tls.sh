@@ -3,7 +3,7 @@
 # a server that comes back with another certificate.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/fuse/machine.sh"
 . "$abs_top_srcdir/tests/tls.sh"
-need_program certtool psktool
+need_program certtool psktool jq
 need_nbdkit memory file
 
 # ---- two authorities, and certificates that are wrong in some way
@@ -174,6 +174,8 @@ stop_nbdmount
 is "the daemon ends well" "$status" 0
 
 start_nbdmount -o "tls-psk-file=$tmp/keys.psk,tls-username=alice" nbds://localhost:1007/ "$mnt"
+is "over TCP there are four connections, however many processors" \
+    "$("$nbdmount" --status --json "$mnt" | jq '.exports[0].connections | length')" 4
 reads "a key, before"
 comes_back psk 1007 --tls=require --tls-psk="$tmp/other.psk" file "$tmp/disk.img"
 waits_in_vain "another key" "key for this user"

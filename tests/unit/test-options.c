@@ -48,7 +48,7 @@ test_uri(void)
     ok(PARSE("nbd://host/disk", "mnt"), "a URI and a mountpoint are enough");
     is_str(options.uri, "nbd://host/disk", "the URI");
     is_str(options.mountpoint, "mnt", "the mountpoint");
-    is_int(options.connections, 4, "four connections by default");
+    is_int(options.connections, 0, "how many connections is not said");
     ok(!options.foreground && !options.read_only && !options.debug,
        "in the background, writable, quiet by default");
     ok(PARSE("nbd://host/", "mnt", "-o", "ro,noatime") && options.read_only,
