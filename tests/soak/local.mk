@@ -7,8 +7,8 @@ check_PROGRAMS += %D%/workers %D%/fsx %D%/faulty
 %C%_faulty_LDADD = -lpthread
 %C%_fsx_SOURCES = %D%/fsx.c %D%/fsx-model.c %D%/fsx-model.h
 %C%_fsx_LDADD =
-TESTS += %D%/soak.sh %D%/soak-daemon.sh %D%/fsx.sh
-EXTRA_DIST += %D%/soak.sh %D%/soak-daemon.sh %D%/fsx.sh %D%/servers.sh %D%/rounds.sh \
+TESTS += %D%/soak.sh %D%/soak-daemon.sh %D%/fsx.sh %D%/outage.sh
+EXTRA_DIST += %D%/soak.sh %D%/soak-daemon.sh %D%/fsx.sh %D%/outage.sh %D%/servers.sh %D%/rounds.sh \
 	%D%/volatile.c %D%/README.md
 
 SOAK_MINUTES = 10
@@ -22,6 +22,12 @@ soak: %D%/workers %D%/faulty
 soak-daemon: %D%/workers
 	$(AM_TESTS_ENVIRONMENT) SOAK_KILLS=$${SOAK_KILLS:-200} \
 		SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(BASH) $(srcdir)/%D%/soak-daemon.sh
+
+# A server that is away for ten seconds.
+.PHONY: soak-outage
+soak-outage:
+	$(AM_TESTS_ENVIRONMENT) OUTAGE_SECONDS=$${OUTAGE_SECONDS:-10}; \
+		export OUTAGE_SECONDS; $(BASH) $(srcdir)/%D%/outage.sh
 
 # A million operations; FSX_SEED does the same ones again.
 .PHONY: soak-fsx

@@ -10,6 +10,10 @@ namespaces=()
 random() { # FROM TO
     echo $(($1 + RANDOM % ($2 - $1 + 1)))
 }
+pick() { # WORD...
+    local words=("$@")
+    echo "${words[RANDOM % $#]}"
+}
 # As "pause", for so many hundredths of a second.
 pause_some() { # FROM TO
     local n
@@ -166,6 +170,53 @@ round_sizes() { # SECONDS
     done
     finish "other sizes in between"
     like "other sizes in between: it is said" "$(cat "$nbdmount_log")" "this is not what was mounted: the export's size was"
+}
+
+# Its certificate is renewed, or it comes back with one that is nobody's to trust, or
+# expired: nothing is sent to it then.
+make_certificates() {
+    [ -d "$tmp/trust" ] && return
+    local name='dns_name = "localhost"'
+    authority ca
+    authority stranger
+    certificate ca first "$name"
+    certificate ca renewed "$name"
+    certificate stranger untrusted "$name"
+    certificate ca elsewhere 'dns_name = "nbd.example.com"'
+    certificate ca expired "$name" 'activation_date = "2001-01-01 00:00:00"' \
+        'expiration_date = "2001-02-01 00:00:00"'
+    mkdir "$tmp/trust"
+    cp "$tmp/ca/ca-cert.pem" "$tmp/trust"
+}
+start_with_certificate() { # FOLDER
+    start_server --tls=require --tls-certificates="$tmp/$1" "$tmp/volatile.so" file="$image" early=10
+}
+says() { grep -q "$1" "$nbdmount_log"; }
+round_certificates() { # SECONDS
+    local turns=0 name="a certificate that changes"
+    local bad=(untrusted elsewhere expired)
+    local said=("issuer is unknown" "does not have the name" "has expired")
+    end=$((SECONDS + $1))
+    make_certificates
+    new_image 24M
+    start_with_certificate first
+    begin "nbds+unix:///?socket=$sock&tls-hostname=localhost&tls-certificates=$tmp/trust" \
+        "-C $(random 1 4) -o retry=forever"
+    while at_work || [ "$turns" -lt 3 ]; do
+        pause_some 10 60
+        kill_server
+        start_with_certificate "${bad[turns % 3]}"
+        if [ "$turns" -lt 3 ]; then
+            ok "$name: '${said[turns]}' is said" wait_for says "${said[turns]}"
+        else
+            pause_some 30 90
+        fi
+        kill_server
+        start_with_certificate "$(pick first renewed)"
+        turns=$((turns + 1))
+    done
+    diag "$turns times"
+    finish "$name"
 }
 
 # ---- a network of two namespaces

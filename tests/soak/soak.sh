@@ -7,10 +7,11 @@
 #     SOAK_SECONDS=600 SOAK_SEED=1 bash soak.sh        all of them, at random
 #     SOAK_KILLS=200 bash soak.sh                      kills only
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+. "$abs_top_srcdir/tests/tls.sh"
 . "$abs_top_srcdir/tests/soak/servers.sh"
 . "$abs_top_srcdir/tests/soak/rounds.sh"
 need_fuse
-need_program ip nsenter
+need_program ip nsenter certtool
 seed=${SOAK_SEED:-$((EPOCHSECONDS % 100000))}
 seconds=${SOAK_SECONDS:-0}
 round_seconds=${SOAK_ROUND_SECONDS:-20}
@@ -24,12 +25,8 @@ kills() { # KILLS SECONDS: with all kinds of servers
     round_kills 4096 4 1M "$1" "$2"
     round_kills 1 1 64M "$1" "$2"
 }
-pick() { # WORD...
-    local words=("$@")
-    echo "${words[RANDOM % $#]}"
-}
 one_at_random() {
-    case $((RANDOM % 11)) in
+    case $((RANDOM % 12)) in
     0 | 1 | 2) round_kills "$(pick 1 512 4096)" "$(pick 1 2 4)" "$(pick 1M 64M)" 100000 "$round_seconds" ;;
     3 | 4) round_spoilt reset "$(pick 500000 3000000 30000000)" "$round_seconds" ;;
     5) round_spoilt twice "$(pick 500000 10000000)" "$round_seconds" ;;
@@ -38,6 +35,7 @@ one_at_random() {
     8) round_errors "$(pick 40 100 300)" "$round_seconds" ;;
     9) "$(pick round_full round_sizes)" "$round_seconds" ;;
     10) round_link "$round_seconds" ;;
+    11) round_certificates "$round_seconds" ;;
     esac
 }
 
@@ -56,6 +54,7 @@ else
     round_full 1
     round_sizes 1
     round_link 2
+    round_certificates 1
     round_forgets 60
 fi
 [ "$deaths" -eq 0 ] || { diag "nbdkit died $deaths times by itself"; diag_file "$tmp/deaths"; }
