@@ -14,7 +14,7 @@ fio_verify() {
     # Four jobs, each with a quarter of the file; do_verify reads all of it back.
     ok "$name" timeout 250 fio --name=v --filename="$mnt/nbd" --rw=randrw --size=8M \
         --offset_increment=8M --numjobs=4 --verify=crc32c --verify_fatal=1 \
-        --do_verify=1 --group_reporting --thread --randrepeat=0 --fallocate=none "$@"
+        --do_verify=1 --verify_state_save=0 --group_reporting --thread --randrepeat=0 --fallocate=none "$@"
     stop_nbdmount
     is "$name: the daemon ends well" "$status" 0
 }
