@@ -28,6 +28,7 @@
 #include <poll.h>
 
 #include "driver.h"
+#include "mounts.h"
 
 #define MAX_THREADS 1024
 
@@ -246,8 +247,8 @@ driver_run(int argc, char **argv)
     return 0;
 }
 
-/* A read of the first bytes: nothing else tells when it is possible.  Where a daemon
- * mounts over a file, that file is empty, so what counts is that something comes. */
+/* A read of the first bytes.  Where a daemon mounts over a file, that file is empty, so
+ * what counts is that something comes. */
 static bool
 can_read(const char *path)
 {
@@ -268,16 +269,21 @@ driver_start(int argc, char **argv)
     if (command != argv + 4)
         die("usage: driver start FILE SECONDS -- COMMAND...");
     double limit = parse_seconds(argv[2]);
-    const struct timespec pause = {.tv_nsec = 200000};
-    double begin = now_s();
+    int mounts = mounts_open(), status;
+    double begin = now_s(), left;
     pid_t pid = spawn(command);
+    int ended = (int)syscall(SYS_pidfd_open, pid, 0);
     bool came;
-    int status;
 
-    while (!(came = can_read(argv[1])) && now_s() - begin < limit &&
+    if (mounts < 0 || ended < 0)
+        die("mountinfo, or pidfd_open: %s", strerror(errno));
+    /* As soon as it is mounted a read waits for the daemon. */
+    while (!(came = can_read(argv[1])) && (left = limit - (now_s() - begin)) > 0 &&
            waitpid(pid, &status, WNOHANG) == 0)
-        nanosleep(&pause, NULL);
+        mounts_wait(mounts, ended, (int)(left * 1000) + 1);
     double seconds = now_s() - begin;
+    close(mounts);
+    close(ended);
     kill(pid, SIGTERM);
     if (!wait_for_end(pid, 20))
         kill(pid, SIGKILL);

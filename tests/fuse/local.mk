@@ -10,6 +10,7 @@ check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd
 %D%/crowd.$(OBJEXT): CFLAGS += @NO_SANITIZER@
 
 %C%_interrupted_open_SOURCES = %D%/interrupted-open.c
+%C%_interrupted_open_LDFLAGS = -Wl,--wrap=export_close
 %C%_interrupted_open_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
 
 fuse_tests = \

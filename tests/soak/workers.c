@@ -33,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mounts.h"
+
 #define THREADS_MAX 64
 #define IO_MAX      (300 * 1024)
 #define LEAST       12    /* operations, however soon STOP is there */
@@ -164,9 +166,11 @@ static void
 failed(struct worker *w, const char *what, uint64_t off, uint64_t len,
        const uint8_t *data)
 {
-    int64_t until = now_ms() + REOPEN_MS;
+    int64_t until = now_ms() + REOPEN_MS, left;
+    int mounts = may_reopen ? mounts_open() : -1;
+    bool again = false;
 
-    if (!may_reopen) {
+    if (mounts == -1) {
         complain(w, what, off, len);
         return;
     }
@@ -177,14 +181,16 @@ failed(struct worker *w, const char *what, uint64_t off, uint64_t len,
     else
         memset(w->doubt, 0, len);
     w->reopens++;
-    do {
+    while (!again && (left = until - now_ms()) > 0 && !atomic_load(&wrong)) {
         close(w->fd);
         close(w->direct);
-        if (look_again(w))
-            return;
-        usleep(10000); /* then looks again: nothing tells when it is mounted */
-    } while (now_ms() < until && !atomic_load(&wrong));
-    complain(w, "opening it again", 0, 0);
+        again = look_again(w);
+        if (!again) /* not for long: another thread may find that something is wrong */
+            mounts_wait(mounts, -1, left < 1000 ? (int)left : 1000);
+    }
+    close(mounts);
+    if (!again)
+        complain(w, "opening it again", 0, 0);
 }
 
 /* Where, and how much: now and then aligned. */
