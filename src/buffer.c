@@ -10,12 +10,13 @@
  */
 
 #include "buffer.h"
-#include "processors.h"
+#include "short-lock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/queue.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -37,21 +38,30 @@ struct unused {
 
 struct block {
     uint8_t *memory;
-    struct block *chain;       /* of its bucket */
-    struct block *next, *prev; /* of its class, while a buffer of it is unused */
+    LIST_ENTRY(block) chain;  /* of its bucket */
+    LIST_ENTRY(block) member; /* of its class, while a buffer of it is unused */
+    TAILQ_ENTRY(block) idle;  /* while all are */
     struct unused *unused;
     unsigned class;
     unsigned n_cut;    /* from the front; what is behind has not been touched */
     unsigned n_unused; /* of all */
 };
 
+LIST_HEAD(block_list, block);
+TAILQ_HEAD(block_queue, block);
+
 static struct {
     pthread_mutex_t lock; /* a leaf: guards all below */
-    struct block *bucket[BUCKETS];
-    struct block *first[CLASSES]; /* which have unused buffers */
-    size_t kept;                  /* bytes in those */
-    size_t others;                /* bytes that others keep */
-} buffers = {.lock = SHORT_LOCK_INITIALIZER};
+    struct block_list bucket[BUCKETS];
+    struct block_list class[CLASSES]; /* those with unused buffers, the last one first
+                                       */
+    struct block_queue idle;          /* the one that was used last at the end */
+    size_t kept;                      /* bytes in unused buffers */
+    size_t others;                    /* bytes that others keep */
+} buffers = {
+    .lock = SHORT_LOCK_INITIALIZER,
+    .idle = TAILQ_HEAD_INITIALIZER(buffers.idle),
+};
 
 /* The class, CLASSES if it is too big for any, and its size. */
 static unsigned
@@ -70,7 +80,7 @@ size_of(unsigned class)
     return (size_t)SMALLEST << class;
 }
 
-static struct block **
+static struct block_list *
 bucket_of(const void *memory)
 {
     return &buffers.bucket[(uintptr_t)memory / BLOCK % BUCKETS];
@@ -80,10 +90,10 @@ static struct block *
 block_of(const void *buf)
 {
     const uint8_t *memory = (const uint8_t *)buf - (uintptr_t)buf % BLOCK;
-    struct block *block = *bucket_of(memory);
+    struct block *block = LIST_FIRST(bucket_of(memory));
 
     while (block->memory != memory)
-        block = block->chain;
+        block = LIST_NEXT(block, chain);
     return block;
 }
 
@@ -106,27 +116,10 @@ map_block(void)
 
 /* ---- under the lock */
 
-static void
-link_block(struct block *block)
+static bool
+is_idle(const struct block *block)
 {
-    struct block **first = &buffers.first[block->class];
-
-    block->prev = NULL;
-    block->next = *first;
-    if (*first != NULL)
-        (*first)->prev = block;
-    *first = block;
-}
-
-static void
-unlink_block(struct block *block)
-{
-    if (block->prev != NULL)
-        block->prev->next = block->next;
-    else
-        buffers.first[block->class] = block->next;
-    if (block->next != NULL)
-        block->next->prev = block->prev;
+    return block->n_unused == BLOCK / size_of(block->class);
 }
 
 static void
@@ -134,9 +127,14 @@ put_in(struct block *block, void *buf)
 {
     struct unused *unused = buf;
 
+    if (block->n_unused > 0)
+        LIST_REMOVE(block, member);
+    LIST_INSERT_HEAD(&buffers.class[block->class], block, member);
     unused->next = block->unused;
     block->unused = unused;
     block->n_unused++;
+    if (is_idle(block))
+        TAILQ_INSERT_TAIL(&buffers.idle, block, idle);
     ASAN_POISON_MEMORY_REGION(buf, size_of(block->class));
     buffers.kept += size_of(block->class);
 }
@@ -146,6 +144,8 @@ take_from(struct block *block)
 {
     struct unused *unused = block->unused;
 
+    if (is_idle(block))
+        TAILQ_REMOVE(&buffers.idle, block, idle);
     if (unused != NULL) {
         ASAN_UNPOISON_MEMORY_REGION(unused, size_of(block->class));
         block->unused = unused->next;
@@ -153,7 +153,7 @@ take_from(struct block *block)
         unused = (void *)(block->memory + block->n_cut++ * size_of(block->class));
     }
     if (--block->n_unused == 0)
-        unlink_block(block);
+        LIST_REMOVE(block, member);
     buffers.kept -= size_of(block->class);
     return unused;
 }
@@ -169,44 +169,43 @@ add_block(unsigned class)
         free(block);
         return NULL;
     }
-    struct block **bucket = bucket_of(block->memory);
-    block->chain = *bucket;
-    *bucket = block;
     block->class = class;
     block->n_unused = BLOCK / size_of(class);
     buffers.kept += BLOCK;
-    link_block(block);
+    LIST_INSERT_HEAD(bucket_of(block->memory), block, chain);
+    LIST_INSERT_HEAD(&buffers.class[class], block, member);
+    TAILQ_INSERT_TAIL(&buffers.idle, block, idle);
     return block;
 }
 
-static bool
-is_unused(const struct block *block)
+/* Takes idle blocks out, for free_blocks, until no more than so many bytes are kept
+ * here and elsewhere; not the one that is to stay. */
+static void
+take_out(size_t most, const struct block *stays, struct block_list *list)
 {
-    return block->n_unused == BLOCK / size_of(block->class);
+    struct block *block;
+
+    while (buffers.kept + buffers.others > most &&
+           (block = TAILQ_FIRST(&buffers.idle)) != NULL && block != stays) {
+        TAILQ_REMOVE(&buffers.idle, block, idle);
+        LIST_REMOVE(block, chain);
+        LIST_REMOVE(block, member);
+        buffers.kept -= BLOCK;
+        LIST_INSERT_HEAD(list, block, member);
+    }
 }
 
-/* It is unused, and nobody knows it any more: for free_blocks. */
+/* Not under the lock. */
 static void
-take_out(struct block *block)
+free_blocks(struct block_list *list)
 {
-    struct block **at = bucket_of(block->memory);
+    struct block *block;
 
-    while (*at != block)
-        at = &(*at)->chain;
-    *at = block->chain;
-    unlink_block(block);
-    buffers.kept -= BLOCK;
-}
-
-static void
-free_blocks(struct block *list)
-{
-    while (list != NULL) {
-        struct block *next = list->next;
-        ASAN_UNPOISON_MEMORY_REGION(list->memory, BLOCK);
-        munmap(list->memory, BLOCK);
-        free(list);
-        list = next;
+    while ((block = LIST_FIRST(list)) != NULL) {
+        LIST_REMOVE(block, member);
+        ASAN_UNPOISON_MEMORY_REGION(block->memory, BLOCK);
+        munmap(block->memory, BLOCK);
+        free(block);
     }
 }
 
@@ -221,7 +220,7 @@ buffer_take(size_t size)
     if (class == CLASSES)
         return aligned_alloc(SMALLEST, (size + SMALLEST - 1) / SMALLEST * SMALLEST);
     pthread_mutex_lock(&buffers.lock);
-    struct block *block = buffers.first[class];
+    struct block *block = LIST_FIRST(&buffers.class[class]);
     if (block == NULL)
         block = add_block(class);
     void *buf = block != NULL ? take_from(block) : NULL;
@@ -232,8 +231,8 @@ buffer_take(size_t size)
 void
 buffer_give(void *buf, size_t size)
 {
+    struct block_list over = LIST_HEAD_INITIALIZER(over);
     size_t class_size;
-    struct block *over = NULL;
 
     if (buf == NULL)
         return;
@@ -243,45 +242,32 @@ buffer_give(void *buf, size_t size)
     }
     pthread_mutex_lock(&buffers.lock);
     struct block *block = block_of(buf);
-    if (block->n_unused > 0)
-        unlink_block(block);
     put_in(block, buf);
-    link_block(block);
-    if (is_unused(block) && buffers.kept + buffers.others > KEPT_MAX) {
-        take_out(block);
-        block->next = NULL;
-        over = block;
-    }
+    /* Not this one: who takes and gives would get it anew each time. */
+    take_out(KEPT_MAX, block, &over);
     pthread_mutex_unlock(&buffers.lock);
-    free_blocks(over);
+    free_blocks(&over);
 }
 
 void
 buffer_trim(void)
 {
-    struct block *all = NULL, *next;
+    struct block_list all = LIST_HEAD_INITIALIZER(all);
 
     pthread_mutex_lock(&buffers.lock);
-    for (unsigned class = 0; class < CLASSES; class ++)
-        for (struct block *block = buffers.first[class]; block != NULL; block = next) {
-            next = block->next;
-            if (!is_unused(block))
-                continue;
-            take_out(block);
-            block->next = all;
-            all = block;
-        }
+    take_out(0, NULL, &all);
     pthread_mutex_unlock(&buffers.lock);
-    free_blocks(all);
+    free_blocks(&all);
 }
 
 void
 buffer_others(size_t bytes)
 {
+    struct block_list over = LIST_HEAD_INITIALIZER(over);
+
     pthread_mutex_lock(&buffers.lock);
-    bool full = bytes > buffers.others && buffers.kept + bytes > KEPT_MAX;
     buffers.others = bytes;
+    take_out(KEPT_MAX, NULL, &over);
     pthread_mutex_unlock(&buffers.lock);
-    if (full)
-        buffer_trim();
+    free_blocks(&over);
 }

@@ -6,7 +6,7 @@
  */
 
 #include "ordering.h"
-#include "processors.h"
+#include "short-lock.h"
 
 #include <stddef.h>
 

@@ -16,7 +16,7 @@
 
 #include "buffer.h"
 #include "prefetch-chunks.h"
-#include "processors.h"
+#include "short-lock.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -16,16 +16,3 @@ processors(unsigned least, unsigned most)
     unsigned n = (unsigned)CPU_COUNT(&set);
     return n < least ? least : n > most ? most : n;
 }
-
-void
-short_lock_init(pthread_mutex_t *lock)
-{
-    pthread_mutexattr_t attr;
-
-    pthread_mutexattr_init(&attr);
-#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
-    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
-#endif
-    pthread_mutex_init(lock, &attr);
-    pthread_mutexattr_destroy(&attr);
-}

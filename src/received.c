@@ -9,7 +9,7 @@
 
 #include "received.h"
 #include "buffer.h"
-#include "processors.h"
+#include "short-lock.h"
 
 #include <fuse_lowlevel.h>
 #include <pthread.h>

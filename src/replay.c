@@ -7,8 +7,8 @@
  */
 
 #include "replay.h"
-#include "processors.h"
 #include "replay-own.h"
+#include "short-lock.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
  */
 
 #include "log.h"
-#include "processors.h"
+#include "short-lock.h"
 #include "sparse-own.h"
 
 #include <errno.h>

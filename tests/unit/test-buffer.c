@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define MANY 3000
@@ -130,6 +131,41 @@ test_memory(void)
     ok(give(0), "which is as it was");
 }
 
+static long
+faults(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
+/* However much is kept of other sizes, who takes and gives gets no new memory each
+ * time.
+ */
+static void
+test_full(void)
+{
+    bool fine = true;
+
+    for (unsigned i = 0; i < MANY; i++)
+        fine &= take(i, 16384);
+    /* One of each block stays in use, so that all of it is kept. */
+    for (unsigned i = 0; i < MANY; i++)
+        if (i % 128 != 0)
+            fine &= give(i);
+    fine &= take(5, 1 << 20) && give(5);
+    long before = faults();
+    for (int turn = 0; turn < 100; turn++)
+        fine &= take(5, 1 << 20) && give(5);
+    long more = faults() - before;
+    ok(SANITIZED || more < 50, "a buffer of 1 MiB a hundred times: %ld page faults",
+       more);
+    for (unsigned i = 0; i < MANY; i += 128)
+        fine &= give(i);
+    ok(fine, "all are as they were, again");
+}
+
 static void *
 turns(void *user_data)
 {
@@ -172,6 +208,7 @@ main(void)
     test_random();
     test_again();
     test_memory();
+    test_full();
     test_threads();
     done_testing();
 }
