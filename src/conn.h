@@ -69,7 +69,7 @@ struct conn_info {
     bool can_trim;
     bool can_zero;
     bool can_multi_conn;
-    bool same_machine; /* over a Unix socket */
+    bool same_machine; /* over a Unix socket that has a name */
     bool can_extents;  /* the meta context was negotiated */
     bool extended;     /* 64-bit lengths */
     bool encrypted;

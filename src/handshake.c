@@ -11,6 +11,7 @@
 #include <libnbd.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,14 +221,15 @@ ask_description(struct nbd_handle *h, struct conn_info *info)
     free(text);
 }
 
+/* Not with a socket that leads to a command of ours, such as ssh: that has no name. */
 static bool
-is_unix(int fd)
+is_on_this_machine(int fd)
 {
-    struct sockaddr_storage own;
-    socklen_t len = sizeof own;
+    struct sockaddr_un server;
+    socklen_t len = sizeof server;
 
-    return fd != -1 && getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
-           own.ss_family == AF_UNIX;
+    return fd != -1 && getpeername(fd, (struct sockaddr *)&server, &len) == 0 &&
+           server.sun_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path);
 }
 
 bool
@@ -244,7 +246,7 @@ handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
     info->can_trim = nbd_can_trim(h) == 1;
     info->can_zero = nbd_can_zero(h) == 1;
     info->can_multi_conn = nbd_can_multi_conn(h) == 1;
-    info->same_machine = is_unix(nbd_aio_get_fd(h));
+    info->same_machine = is_on_this_machine(nbd_aio_get_fd(h));
     info->flags = flags_of(h);
     info->encrypted = nbd_get_tls_negotiated(h) == 1;
     char *context = nbd_get_meta_context(h, 0); /* the one that was asked for */

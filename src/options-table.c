@@ -117,8 +117,8 @@ const struct option_row option_rows[] = {
      OPTIONS_SERVER, OPTION_SECONDS, AT(fence_s), .max = 86400},
     {"connections", 'C', false, "N",
      "connections if the server allows more than one\n"
-     "(1 to 64; default 4, over a Unix socket no more than\n"
-     "processors)",
+     "(1 to 64; default 4, over a Unix socket as many as\n"
+     "processors, 2 to 4)",
      OPTIONS_SERVER, OPTION_COUNT, AT(connections), .min = 1, .max = 64},
 
     {"readahead", 0, false, "SIZE",

@@ -2,7 +2,7 @@
 # The options of a mount: owner and mode, cache, truncating, discarding, export.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
-need_program jq
+need_program jq nc taskset
 need_nbdkit memory file eval --filter=log --filter=delay --filter=exportname
 
 run "$nbdmount" --help
@@ -74,7 +74,8 @@ for how in zero trim none; do
     esac
 done
 
-# As many connections as processors, but two to four; without a Unix socket four.
+# As many connections as processors, but two to four; four where the server is elsewhere
+# (and over TCP: test-tls.sh).
 connections() {
     "$nbdmount" --status --json "$mnt" | jq '.exports[0].connections | length'
 }
@@ -94,6 +95,13 @@ printf '#!/bin/sh\nexec taskset -c %s "%s" "$@"\n' "$processor" "$nbdmount" >"$t
 chmod +x "$tmp/nbdmount-on-one"
 nbdmount=$tmp/nbdmount-on-one start_nbdmount "$uri" "$(new_dir mnt)"
 is "but two where there is one" "$(connections)" 2
+stop_nbdmount
+# What a command leads to may be far away.
+mkdir "$tmp/bin"
+printf '#!/bin/sh\nexec nc -U "%s"\n' "${uri#*socket=}" >"$tmp/bin/ssh"
+chmod +x "$tmp/bin/ssh"
+PATH=$tmp/bin:$PATH nbdmount=$tmp/nbdmount-on-one start_nbdmount "nbd+ssh://elsewhere/?socket=/nbd" "$(new_dir mnt)"
+is "by ssh there are four, also then" "$(connections)" 4
 stop_nbdmount
 
 # Without a cache, who writes does not wait for others that do.

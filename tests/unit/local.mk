@@ -36,7 +36,8 @@ endif
 # The daemon's pure parts.
 unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D%/test-ordering \
 	%D%/test-prefetch-window %D%/test-json %D%/test-latency %D%/test-log \
-	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture %D%/test-spin %D%/test-buffer
+	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture \
+	%D%/test-spin %D%/test-buffer
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
 %C%_test_extent_map_LDADD = $(src_all)
