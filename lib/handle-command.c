@@ -225,6 +225,7 @@ command_finish(struct nbd_handle *h, struct command *cmd)
     }
 
     h->in_flight--;
+    h->ended++;
     cmd->finished = true;
     if (retire && !cmd->waited_for) {
         struct callbacks callbacks = cmd->callbacks;

@@ -160,6 +160,7 @@ follow(struct nbd_handle *h, struct waiter *w, int user_fd, int64_t deadline)
 struct wish {
     wait_condition *condition;
     const void *arg;
+    bool orderly; /* see run_poll */
 };
 
 /* Polls once and drives what is to be driven: 1 something was there, 2 user_fd can be
@@ -202,6 +203,10 @@ lead(struct nbd_handle *h, struct wish wish, int user_fd, int timeout_ms,
             proto_fail(h->proto, EBADF, "the connection's descriptor was closed");
         run_drive(h, true, wish.condition, wish.arg);
     } else if (proto_has_event(h->proto)) {
+        run_drive(h, false, NULL, NULL);
+    }
+    if (wish.orderly && h->tx_busy) {
+        run_wait_for_writer(h);
         run_drive(h, false, NULL, NULL);
     }
     run_release_rx(h);
@@ -254,7 +259,8 @@ run_wait(struct nbd_handle *h, wait_condition *condition, const void *arg,
             run_output(h);
         else if (handle_direction(h) == 0)
             result = error_set(e, ENOTCONN, "the connection has ended");
-        else if (lead(h, (struct wish){condition, arg}, -1, -1, e) == -1 &&
+        else if (lead(h, (struct wish){condition, arg, .orderly = false}, -1, -1, e) ==
+                     -1 &&
                  e->number != EINTR)
             result = -1;
     }
@@ -262,13 +268,26 @@ run_wait(struct nbd_handle *h, wait_condition *condition, const void *arg,
     return result;
 }
 
+/* Programs may issue commands from one thread, and take note of each when nbd_aio_* has
+ * returned, while another one polls, and calls what looks at these notes.  libnbd keeps
+ * its lock over either, and they rely on that: so in an orderly round no command ends
+ * that was issued after another one had ended in it; and who still sends what is
+ * already answered is waited for, for otherwise it would find the answer, and end the
+ * command, before nbd_aio_* has returned.
+ */
+static bool
+command_has_ended(const struct nbd_handle *h, const void *arg)
+{
+    return h->ended != *(const uint64_t *)arg;
+}
+
 int
 run_poll(struct nbd_handle *h, int user_fd, int timeout_ms, struct error *e)
 {
     int64_t deadline =
         timeout_ms < 0 ? FOREVER : now_ns() + (int64_t)timeout_ms * 1000000;
-    uint64_t before = h->progress;
-    struct wish none = {NULL, NULL};
+    uint64_t before = h->progress, ended = h->ended;
+    struct wish one_round = {command_has_ended, &ended, .orderly = true};
     struct waiter w;
     int result = 0;
 
@@ -282,7 +301,7 @@ run_poll(struct nbd_handle *h, int user_fd, int timeout_ms, struct error *e)
         if (h->rx != RX_FREE)
             result = follow(h, &w, user_fd, deadline);
         else
-            result = lead(h, none, user_fd, left_ms(deadline), e);
+            result = lead(h, one_round, user_fd, left_ms(deadline), e);
     } while (result != -1 && result != 2 && h->progress == before &&
              handle_direction(h) != 0 && left_ms(deadline) != 0);
     waiter_remove(h, &w);

@@ -169,6 +169,7 @@ struct nbd_handle {
     unsigned in_flight;          /* submitted and not finished */
     uint64_t completing;         /* cookie whose completion callback runs; 0: none */
     unsigned completion_waiters; /* threads that wait for its end */
+    uint64_t ended;              /* commands, so far */
     struct command *finished, **last_finished;
     struct command *spare; /* without payload, at most MAX_SPARE_COMMANDS */
     unsigned nr_spare;

@@ -3,6 +3,7 @@ compat_programs = \
 	%D%/test-callbacks \
 	%D%/test-connect \
 	%D%/test-death \
+	%D%/test-notes \
 	%D%/test-options \
 	%D%/test-poll \
 	%D%/test-settings \
@@ -18,6 +19,8 @@ check_PROGRAMS += $(compat_programs)
 %C%_test_connect_LDADD = $(lib_public)
 %C%_test_death_SOURCES = %D%/test-death.c %D%/compat.h
 %C%_test_death_LDADD = $(lib_public)
+%C%_test_notes_SOURCES = %D%/test-notes.c %D%/compat.h
+%C%_test_notes_LDADD = $(lib_public) -lpthread
 %C%_test_options_SOURCES = %D%/test-options.c %D%/compat.h
 %C%_test_options_LDADD = $(lib_public)
 %C%_test_poll_SOURCES = %D%/test-poll.c %D%/compat.h
