@@ -30,6 +30,7 @@ install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
     atomic_store(&conn->retire, false);
     pthread_rwlock_wrlock(&conn->lock);
     conn->h = h;
+    conn->made++;
     pthread_rwlock_unlock(&conn->lock);
     conn_note_failure(conn, NULL);
     if (!conn->events->connected(conn->owner, conn->index, info))

@@ -90,7 +90,9 @@ answer(struct conn *conn, struct command *cmd, int64_t now_ns)
         cmd->done(cmd, error);
         return;
     }
-    if (conn_is_live(conn) || cmd->ahead) { /* it must not come back here */
+    /* It must not come back here; but where it tells of a connection before this one,
+     * or found none, this one is not to blame. */
+    if (cmd->made == conn->made && (conn_is_live(conn) || cmd->ahead)) {
         conn_set_live(conn, false);
         conn->broken = true;
     }

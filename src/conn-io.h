@@ -30,6 +30,7 @@ struct conn {
 
     pthread_rwlock_t lock;
     struct nbd_handle *h; /* NULL while there is no connection; lock */
+    unsigned made;        /* h's number, from 1; changes with it */
     char failure[192];    /* what went wrong last, "" while all is well; lock */
 
     atomic_bool live;     /* h takes commands; set under lock, without it only a hint */

@@ -168,6 +168,7 @@ conn_submit(struct conn *conn, struct command *cmd)
     conn_lead_begins();
     atomic_fetch_add(&conn->in_flight, 1);
     cmd->late_listed = false;
+    cmd->made = 0;
     cmd->late_next = atomic_load_explicit(&conn->submitted, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&conn->submitted, &cmd->late_next, cmd))
         ;
@@ -177,6 +178,7 @@ conn_submit(struct conn *conn, struct command *cmd)
         cmd->error = ENOTCONN;
         let_go(cmd);
     } else {
+        cmd->made = conn->made;
         int64_t cookie = submit_to(conn->h, cmd, conn->info.extended);
         if (cookie == -1 && cmd->error == CALLBACK_NOT_CALLED) {
             int error = nbd_get_errno();
@@ -281,6 +283,7 @@ conn_new(const struct source *source, const struct conn_events *events, void *ow
     conn->index = index;
     conn->info = *info;
     conn->h = h;
+    conn->made = 1;
     conn->up_ms = conn_clock_ms();
     atomic_init(&conn->changed_ms, conn->up_ms);
     atomic_init(&conn->live, h != NULL);

@@ -117,6 +117,7 @@ struct command {
     bool late_listed;
     bool ahead;      /* may be sent before the connection is live: see conn_set_live */
     atomic_int hold; /* the submitter and the library; who lets go last queues it */
+    unsigned made;   /* the number of the handle that took it; 0: none did */
     int error;
     int64_t since_ms; /* about when it was submitted; the I/O thread's own */
     int64_t sent_ns;  /* when it was, to the last connection that got it */

@@ -145,6 +145,20 @@ run() {
     err=$(tr -d '\000' <"$tmp/.err")
 }
 
+# cases_of NAME COMMAND...: the cases of a program that tells of its own, and that it ends
+# well, with nothing to say beside them.
+cases_of() {
+    local line name=$1
+    run "${@:2}"
+    while read -r line; do
+        case $line in
+        'ok '*) pass "${line#* - }" ;;
+        'not ok '*) fail "${line#* - }" ;;
+        esac
+    done <"$tmp/.out"
+    is "$name ends well" "$status$err" 0
+}
+
 skip_all() {
     tap_done=1
     echo "1..0 # SKIP $*"

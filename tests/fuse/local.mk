@@ -1,5 +1,6 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
-check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd
+check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
+	%D%/conn-refused
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_readahead_SOURCES = %D%/readahead.c
@@ -12,6 +13,8 @@ check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd
 %C%_interrupted_open_SOURCES = %D%/interrupted-open.c
 %C%_interrupted_open_LDFLAGS = -Wl,--wrap=export_close
 %C%_interrupted_open_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
+%C%_conn_refused_SOURCES = %D%/conn-refused.c
+%C%_conn_refused_LDADD = $(src_all) -lpthread
 
 fuse_tests = \
 	%D%/test-sparse.sh \
@@ -31,7 +34,7 @@ fuse_tests = \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
-	%D%/test-interrupted.sh \
+	%D%/test-interrupted.sh %D%/test-conn.sh \
 	%D%/test-reconnect.sh %D%/test-servers.sh %D%/test-network.sh \
 	%D%/test-replay-file.sh %D%/test-limits.sh \
 	%D%/test-garbage.sh %D%/test-garbage-write.sh

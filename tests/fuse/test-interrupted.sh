@@ -4,12 +4,5 @@
 need_nbdkit memory
 
 start_nbdkit memory 1M
-run "$abs_top_builddir/tests/fuse/interrupted-open" "$sock"
-while read -r line; do
-    case $line in
-    'ok '*) pass "${line#* - }" ;;
-    'not ok '*) fail "${line#* - }" ;;
-    esac
-done <"$tmp/.out"
-is "the program ends well" "$status$err" 0
+cases_of "the program" "$abs_top_builddir/tests/fuse/interrupted-open" "$sock"
 done_testing
