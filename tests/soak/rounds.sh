@@ -113,21 +113,23 @@ round_spoilt() { # FAULT EVERY SECONDS [ERRNO...]
     stop "$faulty_pid"
 }
 
-# Each so manieth command fails.
+has_seen_error() { is_gone "$work_pid" || grep -q "the first error: " "$work_log"; }
+
+# Each so manieth command fails, until the programs have seen one at least.
 round_errors() { # EVERY SECONDS
     end=$((SECONDS + $2))
     new_image 24M
     start_volatile fail="$1" block="$(random 1 2 | sed 's/2/4096/')"
     begin "$(socket_uri "$sock")" "-C $(random 1 4)" EIO
-    while at_work; do pause 0.1; done
+    while at_work || ! has_seen_error; do pause 0.1; done
     finish "each ${1}th command fails"
     at_least "each ${1}th command fails: programs see it" "$(done_some errors)" 1
 }
 
 # The server's disk is full now and then; at first until the programs have seen it.
-have_seen_error() {
+full_disk_was_seen() {
     revive_server
-    is_gone "$work_pid" || grep -q "the first error: " "$work_log"
+    has_seen_error
 }
 round_full() { # SECONDS
     end=$((SECONDS + $1))
@@ -135,7 +137,7 @@ round_full() { # SECONDS
     start_volatile full="$tmp/full"
     begin "$(socket_uri "$sock")" "-C $(random 1 4)" ENOSPC
     : >"$tmp/full"
-    wait_for have_seen_error
+    wait_for full_disk_was_seen
     while at_work; do
         : >"$tmp/full"
         pause_some 5 60
