@@ -91,8 +91,9 @@ answer(struct conn *conn, struct command *cmd, int64_t now_ns)
         return;
     }
     /* It must not come back here; but where it tells of a connection before this one,
-     * or found none, this one is not to blame. */
-    if (cmd->made == conn->made && (conn_is_live(conn) || cmd->ahead)) {
+     * or found none, this one is not to blame.  Who sends ahead waits, when that
+     * failed, until the connection is made anew, whichever it was (pool-recover.c). */
+    if (cmd->ahead || (cmd->made == conn->made && conn_is_live(conn))) {
         conn_set_live(conn, false);
         conn->broken = true;
     }
