@@ -160,7 +160,7 @@ follow(struct nbd_handle *h, struct waiter *w, int user_fd, int64_t deadline)
 struct wish {
     wait_condition *condition;
     const void *arg;
-    bool orderly; /* see run_poll */
+    bool orderly; /* see command_has_ended */
 };
 
 /* Polls once and drives what is to be driven: 1 something was there, 2 user_fd can be

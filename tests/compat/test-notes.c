@@ -7,7 +7,6 @@
  * cases would wait without end.)
  */
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/ioctl.h>
@@ -25,7 +24,6 @@ static char buf[NR_BULKS + 1][BULK];
 struct note {
     struct nbd_handle *h;
     sem_t told;
-    int last_queued;
     _Atomic bool first_ended, last_ended;
     bool answered;
 };
@@ -169,8 +167,8 @@ poll_for_answer(void *arg)
     struct nbd_handle *h = arg;
     uint64_t before = nbd_stats_bytes_received(h);
 
-    while (nbd_stats_bytes_received(h) < before + BULK)
-        nbd_poll(h, 1000);
+    for (int i = 0; i < DEADLINE_S && nbd_stats_bytes_received(h) < before + BULK;)
+        i += nbd_poll(h, 1000) != 1;
     polled = true;
     return NULL;
 }
