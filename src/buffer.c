@@ -10,6 +10,7 @@
  */
 
 #include "buffer.h"
+#include "poison.h"
 #include "short-lock.h"
 
 #include <stdbool.h>
@@ -17,13 +18,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(at, len)   ((void)(at), (void)(len))
-#define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
-#endif
 
 #define SMALLEST 4096
 #define CLASSES  10                 /* 4 KiB to 2 MiB */

@@ -26,7 +26,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define THREADS     4 /* if there are so many processors, but no fewer than two */
@@ -45,7 +44,7 @@ struct loop {
 static void
 free_request(void *mem)
 {
-    free(((struct fuse_buf *)mem)->mem);
+    received_give(((struct fuse_buf *)mem)->mem);
 }
 
 /* This thread has served the last one from beginning to end; others would be late. */
