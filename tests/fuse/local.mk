@@ -1,6 +1,6 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
 check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
-	%D%/conn-refused
+	%D%/conn-refused %D%/replay-refused
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_readahead_SOURCES = %D%/readahead.c
@@ -15,6 +15,9 @@ check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
 %C%_interrupted_open_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
 %C%_conn_refused_SOURCES = %D%/conn-refused.c
 %C%_conn_refused_LDADD = $(src_all) -lpthread
+%C%_replay_refused_SOURCES = %D%/replay-refused.c
+%C%_replay_refused_LDFLAGS = -Wl,--wrap=handshake_same,--wrap=replay_send,--wrap=log_line
+%C%_replay_refused_LDADD = $(src_all) -lpthread
 
 fuse_tests = \
 	%D%/test-sparse.sh \
