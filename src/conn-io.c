@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <libnbd.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -186,9 +187,10 @@ is_silence(int error)
            error == ENETDOWN || error == EHOSTDOWN;
 }
 
-/* Receives, and sends what got stuck.  NULL, or why that failed, and *error. */
-static const char *
-receive(struct nbd_handle *h, short ready, int *error)
+/* Receives, and sends what got stuck.  Where that fails, why, and *error: the library's
+ * text is lost with the next command. */
+static void
+receive(struct nbd_handle *h, short ready, char *why, size_t len, int *error)
 {
     int r = 0;
 
@@ -199,9 +201,9 @@ receive(struct nbd_handle *h, short ready, int *error)
         (nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_WRITE))
         r = nbd_aio_notify_write(h);
     if (r != -1)
-        return NULL;
+        return;
+    snprintf(why, len, "%s", nbd_get_error());
     *error = nbd_get_errno();
-    return nbd_get_error();
 }
 
 void
@@ -245,9 +247,10 @@ turn(struct conn *conn, int timeout_ms)
 {
     struct nbd_handle *h = conn->h; /* only this thread changes it */
     struct pollfd fd[2];
-    const char *said = NULL;
+    char said[512];
     int error = 0;
 
+    said[0] = '\0';
     wait_for(conn, fd, timeout_ms);
     int64_t now = conn_clock_ms();
     atomic_store_explicit(&conn->asleep, false, memory_order_relaxed);
@@ -257,13 +260,17 @@ turn(struct conn *conn, int timeout_ms)
     if (fd[0].revents != 0)
         conn_read_wake(conn);
     if (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h))
-        said = receive(h, fd[1].revents, &error);
+        receive(h, fd[1].revents, said, sizeof said, &error);
     if (!in_time)
         error = ETIMEDOUT;
-    if (said == NULL)
-        said = !in_time ? "no answer in time" : "the server closed it";
     conn_answer_finished(conn);
-    bool gone = !in_time || conn->broken || nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
+    bool ended = nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
+    bool gone = !in_time || conn->broken || ended;
+    if (gone && said[0] == '\0')
+        snprintf(said, sizeof said, "%s",
+                 !in_time ? "no answer in time"
+                 : ended  ? "the server closed it"
+                          : "it takes no more commands"); /* broken */
     if (gone)
         conn_tell_loss(conn, said, error);
     return !gone;
