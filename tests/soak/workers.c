@@ -36,9 +36,9 @@
 #include "mounts.h"
 
 #define THREADS_MAX 64
-#define IO_MAX      (300 * 1024)
-#define LEAST       12    /* operations, however soon STOP is there */
-#define REOPEN_MS   60000 /* how long the next mount may take to come */
+#define IO_MAX      (1200 * 1024) /* more than the kernel sends at once */
+#define LEAST       12            /* operations, however soon STOP is there */
+#define REOPEN_MS   60000         /* how long the next mount may take to come */
 
 struct worker {
     pthread_t thread;
@@ -197,9 +197,10 @@ failed(struct worker *w, const char *what, uint64_t off, uint64_t len,
 static void
 choose(struct worker *w, bool aligned, uint64_t *off, uint64_t *len)
 {
-    static const uint32_t most[] = {4096, 4096, 20000, 65536, IO_MAX};
+    static const uint32_t most[] = {4096,  4096,  4096,   4096,
+                                    20000, 65536, 300000, IO_MAX};
 
-    *len = next_random(w) % most[next_random(w) % 5] + 1;
+    *len = next_random(w) % most[next_random(w) % 8] + 1;
     *off = next_random(w) % w->len;
     if (aligned) {
         *off -= *off % 4096;
