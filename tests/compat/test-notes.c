@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "comes.h"
 #include "compat.h"
 
 #define BULK     32768 /* two answers of this size wait in a socket */
@@ -27,16 +28,6 @@ struct note {
     _Atomic bool first_ended, last_ended;
     bool answered;
 };
-
-static bool
-is_told(sem_t *told)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DEADLINE_S;
-    return sem_timedwait(told, &until) == 0;
-}
 
 static void
 pause_ms(int ms)
@@ -119,7 +110,7 @@ issued_in_a_round(void)
     }
     ok(wait_for_queued(h, NR_BULKS * BULK), "two answers wait to be received");
     pthread_create(&thread, NULL, poll_in_thread, &polling);
-    ok(is_told(&note.told), "the first one's callback is called");
+    ok(comes(&note.told, DEADLINE_S), "the first one's callback is called");
     must((int)nbd_aio_pread(h, buf[NR_BULKS], BULK, 0, last, 0), "aio_pread");
     pthread_join(thread, NULL);
     ok(note.answered, "it leads to another command, answered before it returns");

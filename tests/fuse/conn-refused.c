@@ -7,16 +7,15 @@
  * looks what became of that command.  SOCKET is that of a server with a default export.
  */
 
+#include "comes.h"
 #include "conn.h"
 #include "handshake.h"
 #include "tap.h"
 
 #include <errno.h>
 #include <libnbd.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEADLINE_S 30
 #define LENGTH     512
@@ -114,16 +113,6 @@ static const struct conn_events events = {
     .tick = on_tick,
 };
 
-static bool
-ends_in_time(struct owner *owner)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DEADLINE_S;
-    return sem_timedwait(&owner->ended, &until) == 0;
-}
-
 /* What a connection is to find again.  False: there is no server. */
 static bool
 ask(const struct source *source, struct conn_info *info)
@@ -161,7 +150,7 @@ main(int argc, char **argv)
     if (owner.conn == NULL)
         return 99;
     sem_post(&owner.begun);
-    ok(ends_in_time(&owner), "a command that came too early is answered");
+    ok(comes(&owner.ended, DEADLINE_S), "a command that came too early is answered");
     is_int(owner.error, 0, "and well");
     is_int(owner.orphans, 1, "it was given back once");
     is_int(owner.made, 1, "the connection was made once");

@@ -12,6 +12,7 @@
 
 #include "all.h"
 #include "choose.h"
+#include "comes.h"
 #include "fs.h"
 #include "tap.h"
 
@@ -78,17 +79,6 @@ on_writev(int fd, struct iovec *iov, int count, void *userdata)
     return -1;
 }
 
-/* False: it did not come in time. */
-static bool
-comes(sem_t *what)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DEADLINE_MS / 1000;
-    return sem_timedwait(what, &until) == 0;
-}
-
 /* Sends a request, and waits for its answer. */
 static int
 ask(struct fuse_session *session, uint64_t unique, uint32_t opcode, uint64_t node,
@@ -105,7 +95,7 @@ ask(struct fuse_session *session, uint64_t unique, uint32_t opcode, uint64_t nod
 
     memcpy(message.body, body, len);
     fuse_session_process_buf(session, &buf);
-    while (answered[unique] == 0 && comes(&answers))
+    while (answered[unique] == 0 && comes(&answers, DEADLINE_MS / 1000))
         ;
     return answered[unique];
 }
@@ -123,7 +113,7 @@ count_open(struct all *all)
 static bool
 is_closed_in_the_end(struct all *all)
 {
-    return comes(&closings) && count_open(all) == 0;
+    return comes(&closings, DEADLINE_MS / 1000) && count_open(all) == 0;
 }
 
 static void

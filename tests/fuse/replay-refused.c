@@ -10,17 +10,16 @@
  * with a default export, the beginning of which is written to.
  */
 
+#include "comes.h"
 #include "handshake.h"
 #include "log.h"
 #include "pool.h"
 #include "replay.h"
 #include "tap.h"
 
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEADLINE_S 30
 #define LENGTH     512
@@ -48,17 +47,6 @@ static atomic_uint replayed;
 static atomic_uint lines;
 static atomic_int replay_error = -1, read_error = -1; /* nothing was told */
 
-/* False: it did not come in time. */
-static bool
-comes(sem_t *what)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DEADLINE_S;
-    return sem_timedwait(what, &until) == 0;
-}
-
 /* The I/O thread takes no answers between this and the new connection's first turn. */
 bool
 __wrap_handshake_same(const struct conn_info *first, int64_t size_most,
@@ -66,7 +54,7 @@ __wrap_handshake_same(const struct conn_info *first, int64_t size_most,
 {
     if (atomic_fetch_add(&made, 1) == 0) {
         sem_post(&away);
-        comes(&sent); /* if not, then the cases in the other thread fail */
+        comes(&sent, DEADLINE_S); /* if not, then the cases in the other thread fail */
     }
     return __real_handshake_same(first, size_most, now, why);
 }
@@ -83,7 +71,8 @@ __wrap_replay_send(struct replay *replay, struct conn *conn,
         return;
     }
     conn_renew(conn); /* as when the pool loses another one */
-    ok(comes(&away), "the connection ends before all is sent again through it");
+    ok(comes(&away, DEADLINE_S),
+       "the connection ends before all is sent again through it");
     __real_replay_send(replay, conn, info, ended, owner);
     conn_look(conn, &report, NULL);
     is_int(report.state, CONN_CONNECTING, "it is sent while there is none");
@@ -151,7 +140,7 @@ test_recovery(struct pool *pool, const uint8_t *want)
 
     pool_replay(pool);
     pool_submit(pool, &cmd);
-    ok(comes(&answered), "a read that waits for the recovery is answered");
+    ok(comes(&answered, DEADLINE_S), "a read that waits for the recovery is answered");
     is_int(read_error, 0, "and well");
     ok(memcmp(got, want, LENGTH) == 0, "it reads what was sent again");
     is_int(sendings, 2, "which was sent once more");

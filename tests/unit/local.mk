@@ -56,7 +56,7 @@ TESTS += $(unit_daemon_tests)
 %C%_test_buffer_LDADD = $(src_all) -lpthread
 %C%_test_received_LDADD = $(src_all) -lpthread
 %C%_test_replay_log_SOURCES = %D%/test-replay-log.c
-noinst_HEADERS += %D%/replay-image.h
+noinst_HEADERS += %D%/replay-image.h %D%/resident.h
 EXTRA_DIST += %D%/README.md
 
 # Those with $(src_all) above: the tests of src/.

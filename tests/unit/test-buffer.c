@@ -2,15 +2,14 @@
 /* test-buffer.c - buffers are whole, apart, aligned, used again, and given back */
 
 #include "buffer.h"
+#include "resident.h"
 #include "tap.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define MANY 3000
 
@@ -54,25 +53,6 @@ give(unsigned i)
     buffer_give(taken[i].buf, taken[i].size);
     taken[i].buf = NULL;
     return whole;
-}
-
-/* What a sanitizer remembers of memory is memory too, and stays. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#else
-#define SANITIZED false
-#endif
-
-static long
-resident_kib(void)
-{
-    long total, pages = -1;
-    FILE *statm = fopen("/proc/self/statm", "r");
-
-    if (statm == NULL || fscanf(statm, "%ld %ld", &total, &pages) != 2)
-        bail_out("no /proc/self/statm");
-    fclose(statm);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void

@@ -8,15 +8,14 @@
 #define FUSE_USE_VERSION 314
 
 #include "received.h"
+#include "resident.h"
 #include "tap.h"
 
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LEN   ((1 << 20) + 4096) /* of all memory */
 #define HEAD  80                 /* in front of a write's data */
@@ -98,26 +97,6 @@ test_what_is_kept(struct fuse_buf *buf)
     received_give(mem);
     received_give(NULL);
     pass("and gives it back; NULL is ignored");
-}
-
-/* What a sanitizer remembers of memory is memory too, and stays. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#else
-#define SANITIZED false
-#endif
-
-static long
-resident_kib(void)
-{
-    long pages = 0;
-    FILE *fp = fopen("/proc/self/statm", "r");
-
-    if (fp == NULL || fscanf(fp, "%*s %ld", &pages) != 1)
-        pages = -1;
-    if (fp != NULL)
-        fclose(fp);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void
