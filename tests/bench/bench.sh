@@ -81,6 +81,7 @@ facts() {
     printf 'full disk\t%s, nbdkit data, allocator=malloc\n' "$bench_size"
     printf 'sparse disk\t%s with %s in %s pieces\n' "$(numfmt --to=iec "$sparse_bytes")" \
         "$sparse_data" "$sparse_pieces"
+    printf 'copies of it\t%s\n' "to $(stat -f -c %T "$copy_folder")"
     printf 'cold\t%s\n' "a fresh mount for each sample, which empties the page cache of the file"
     printf 'server\t%s\n' "$(nbdkit --version)"
     printf 'io_uring\t%s\n' "${no_io_uring:-usable}"
@@ -121,6 +122,7 @@ ordered_programs() {
 }
 
 no_io_uring=$(why_no_io_uring)
+set_copy_folder
 row=facts round=0 program=machine
 facts >"$out/facts.tsv"
 begin=$SECONDS

@@ -276,7 +276,6 @@ measure_start() {
 # Where the copies go: into memory if that can be had, because a disk takes now 0.3 s and now
 # 3 s for the same bytes.
 set_copy_folder() {
-    [ -z "${copy_folder:-}" ] || return 0
     copy_folder=$(new_dir copy)
     mount -t tmpfs -o "size=$((2 * $(numfmt --from=iec "$sparse_data")))" tmpfs "$copy_folder" 2>/dev/null ||
         echo "bench: the copies go to a disk, and take what that takes" >&2
@@ -285,7 +284,6 @@ set_copy_folder() {
 # What does not finish is not tried again, nbdmount excepted; its time is estimated from how far it came.
 measure_cp() {
     [ -z "${gave_up[$row/$program]:-}" ] || return 0
-    set_copy_folder
     local copy=$copy_folder/copy.img
     rm -f "$copy"
     sync -f "$tmp" # what the sample before it left to be written
