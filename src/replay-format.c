@@ -10,9 +10,9 @@
 
 #define VERSION 1
 
-static const char head_magic[8] = "nbdmRPL\n";
-static const char segment_magic[4] = "rSEG";
-static const char record_magic[4] = "rREC";
+static const char head_magic[8] = {'n', 'b', 'd', 'm', 'R', 'P', 'L', '\n'};
+static const char segment_magic[4] = {'r', 'S', 'E', 'G'};
+static const char record_magic[4] = {'r', 'R', 'E', 'C'};
 
 static void
 put32(uint8_t *p, uint32_t n)
