@@ -89,8 +89,9 @@ void conn_read_wake(struct conn *conn);
 /* The connection is lost: one line, for the first reason. */
 void conn_tell_loss(struct conn *conn, const char *why, int error);
 
-/* A command of any connection begins, was submitted, and ends. */
-void conn_lead_begins(void);
+/* A command of any connection begins (awaited: somebody has nothing else to do), was
+ * submitted, and ends. */
+void conn_lead_begins(bool awaited);
 void conn_lead_submitted(struct conn *conn);
 void conn_lead_ends(void);
 

@@ -41,13 +41,14 @@ is_alone(void)
 }
 
 void
-conn_lead_begins(void)
+conn_lead_begins(bool awaited)
 {
     unsigned n = atomic_load_explicit(&alone, memory_order_relaxed);
     bool others = atomic_fetch_add_explicit(&in_flight, 1, memory_order_relaxed) > 0;
 
-    /* To a thread that cannot lead the role would be lent in vain. */
-    if (others || !may_lead) {
+    /* To a thread that cannot lead the role would be lent in vain; and one that leads
+     * for somebody who does not wait is missed elsewhere. */
+    if (others || !may_lead || !awaited) {
         if (n > 0)
             atomic_store_explicit(&alone, 0, memory_order_relaxed);
     } else if (n < ALONE_ENOUGH) {

@@ -165,7 +165,7 @@ conn_submit(struct conn *conn, struct command *cmd)
     cmd->sent_ns = conn_clock_ns();
     cmd->error = CALLBACK_NOT_CALLED;
     atomic_init(&cmd->hold, 2);
-    conn_lead_begins();
+    conn_lead_begins(!cmd->behind);
     atomic_fetch_add(&conn->in_flight, 1);
     cmd->late_listed = false;
     cmd->made = 0;

@@ -43,6 +43,9 @@ struct source {
     /* The file, as its export's owner calls it, had size bytes before it grew; NULL:
      * nobody wants to know.  It must not wait. */
     void (*grown)(uint64_t file, int64_t size);
+    /* The file has not what was written to [off, end), though its program was told so;
+     * in the same way. */
+    void (*failed)(uint64_t file, uint64_t off, uint64_t end);
     bool debug;
     int64_t
         retry_ms; /* how long a command waits for a connection; INT64_MAX: forever */
@@ -52,6 +55,8 @@ struct source {
      * to another server: the silent one may still do it. */
     int64_t fence_ms;
     size_t replay; /* bytes of changes that are remembered until a flush; 0: none */
+    size_t
+        behind; /* bytes of changes that are answered before they are done; 0: none */
 };
 
 /* The meta context that is asked for. */
@@ -97,6 +102,7 @@ struct command {
     uint64_t off;
     uint64_t len;
     void *buf;
+    bool behind; /* nobody waits for its answer: see conn-lead.c */
     void *owner;
     /* Called exactly once, by an I/O thread, or one that leads (conn_lead), that holds
      * no lock; error is an errno or 0.

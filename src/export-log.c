@@ -144,7 +144,9 @@ send_again(struct export *export, char **why)
     };
     pool_submit(export->pool, &log->flush);
     int error = wait_for_flush(export);
-    if (atomic_exchange(&export->flush_error, 0) != 0) /* it was logged why */
+    bool refused = late_errors_untold(&export->late) != 0; /* it was logged why */
+    late_errors_all_told(&export->late);
+    if (refused)
         return refuse(
             export, why,
             "the server refuses some of the %zu changes in it; it was left as "

@@ -31,6 +31,7 @@ export_free(struct export *export)
     free(export->own_flush);
     sparse_free(export->sparse);
     ordering_clear(&export->changes);
+    opened_list_clear(&export->opened);
     quota_clear(&export->reads);
     if (export->idle != -1)
         close(export->idle);
@@ -78,6 +79,20 @@ export_flush_failed(struct export *export, int error)
 {
     if (error != ENOTCONN && error != ESTALE)
         pool_send_again(export->pool);
+}
+
+/* Only the first one is logged before somebody is told. */
+void
+export_write_failed(struct export *export, uint64_t off, uint64_t end, int error)
+{
+    uint64_t file = atomic_load(&export->file);
+
+    if (late_error(&export->late, error))
+        log_error("%s: %" PRIu64 " bytes from %" PRIu64
+                  " on could not be written after all: %s; fsync and close fail",
+                  export->source.text, end - off, off, strerror(error));
+    if (file != 0 && export->source.failed != NULL)
+        export->source.failed(file, off, end);
 }
 
 bool
@@ -130,7 +145,7 @@ on_own_flush(struct command *cmd, int error)
     } else if (failed) {
         log_error("%s: the server cannot flush: %s", export->source.text,
                   strerror(error));
-        atomic_store(&export->flush_error, EIO);
+        late_error(&export->late, EIO);
         export_flushed(export, &flush->mark); /* that was the second chance */
         error = 0;
     }
@@ -157,7 +172,7 @@ on_replayed(void *owner, int error)
     log_error("%s: the server does not take again what it has forgotten: %s; "
               "the next fsync fails",
               export->source.text, strerror(error));
-    atomic_store(&export->flush_error, EIO);
+    late_error(&export->late, EIO);
 }
 
 static void
@@ -224,7 +239,9 @@ export_open(const struct source *source, unsigned connections, bool read_only,
     if (export == NULL)
         return NULL;
     export->source = *source;
+    export->behind.limit = read_only ? 0 : source->behind;
     ordering_init(&export->changes);
+    opened_list_init(&export->opened);
     quota_init(&export->reads, READS_MAX);
     clock_gettime(CLOCK_REALTIME, &now);
     atomic_init(&export->mtime_ns, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
@@ -367,13 +384,18 @@ export_close(struct export *export, int64_t deadline_ms, int hurry)
     if (dirty > 0 && export->info.can_flush) {
         int error =
             result != 0 ? ETIMEDOUT : flush_at_end(export, deadline_ms, hurry, &flush);
-        if (error == 0)
-            error = atomic_exchange(&export->flush_error, 0);
         if (error != 0) {
             log_error("%s: %" PRIu64 " bytes were written and could not be flushed: %s",
                       export->source.text, dirty, strerror(error));
             result = -EIO;
         }
+    }
+    int untold = late_errors_untold(&export->late);
+    if (result == 0 && untold != 0) {
+        log_error("%s: something that was written is not there, which no program was "
+                  "told: %s",
+                  export->source.text, strerror(untold));
+        result = -EIO;
     }
     if (result == 0)
         export_flushed(export, &mark);

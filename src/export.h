@@ -4,6 +4,9 @@
 #ifndef NBDMOUNT_EXPORT_H
 #define NBDMOUNT_EXPORT_H
 
+#include "behind.h"
+#include "late-errors.h"
+#include "opened.h"
 #include "ordering.h"
 #include "pool.h"
 #include "prefetch.h"
@@ -30,9 +33,11 @@ struct export
     _Atomic uint64_t written; /* bytes changed */
     _Atomic uint64_t flushed; /* of these; what is between them is dirty */
     atomic_uint losses_known; /* pool_losses() before the first dirty one */
-    atomic_int flush_error;   /* for the next fsync to tell */
-    atomic_uint writers;      /* open files of which the kernel keeps what is written */
-    struct replay *replay;    /* NULL: changes are not remembered */
+    struct opened_list opened;
+    struct late_errors late;
+    struct behind behind;  /* of the changes: what was answered and is not done yet */
+    atomic_uint writers;   /* open files of which the kernel keeps what is written */
+    struct replay *replay; /* NULL: changes are not remembered */
     struct own_flush *own_flush;
     struct export_log *log; /* NULL: they are not in a file (export-log.h) */
     atomic_uint requests;   /* not yet answered; EXPORT_DRAINING */
@@ -80,6 +85,9 @@ void export_flushed(struct export *export, const struct flush_mark *mark);
 /* A flush was answered with an error.  What it was to take to the disk may be gone, and
  * the next flush would know nothing of that: it is sent again before. */
 void export_flush_failed(struct export *export, int error);
+
+/* A change of [off, end) that was answered has failed. */
+void export_write_failed(struct export *export, uint64_t off, uint64_t end, int error);
 
 /* Whether a connection has died since the first change that is to be flushed, and what
  * the server has forgotten cannot be sent again.  Told once, also in the log. */

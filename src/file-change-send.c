@@ -66,6 +66,47 @@ remember(struct change *change, enum command_kind kind, uint64_t off, uint64_t l
     atomic_fetch_add(&change->refs, 1);
 }
 
+/* What it takes of what may be answered before it is done. */
+static size_t
+behind_bytes(const struct change *change)
+{
+    return sizeof *change + (change->end - change->off);
+}
+
+/* The program may go on; or the log has to have it first. */
+static void
+answer_before(struct change *change)
+{
+    if (change->answer != ANSWER_BEFORE)
+        return;
+    change->told = true;
+    request_answer_written(&change->request, change->end - change->off);
+}
+
+/* Before it is sent: it may be answered now, for all that comes later finds it in
+ * ordering, sparse and prefetch. */
+static void
+choose_answer(struct change *change)
+{
+    struct behind *behind = &change->request.export->behind;
+
+    if (change->answer == ANSWER_MAY_BE_BEFORE && !change->cut &&
+        behind_take(behind, behind_bytes(change)))
+        change->answer = ANSWER_BEFORE;
+}
+
+/* The server has done it, or has not, of which the program knows nothing. */
+static void
+end_behind(struct change *change, int error)
+{
+    struct export *export = change->request.export;
+
+    if (change->told && error != 0)
+        export_write_failed(export, change->off, change->end, request_errno(error));
+    if (change->answer == ANSWER_BEFORE)
+        behind_give(&export->behind, behind_bytes(change));
+}
+
 static void
 change_end(struct request *request)
 {
@@ -86,6 +127,7 @@ change_end(struct request *request)
     atomic_store_explicit(&export->mtime_ns,
                           (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
                           memory_order_relaxed);
+    end_behind(change, error);
     if (error != 0)
         request_answer_error(request, request_errno(error));
     else if (change->cut)
@@ -119,24 +161,29 @@ on_logged(struct replay_group *group, int error)
 
     if (error != 0)
         atomic_compare_exchange_strong(&change->request.error, &none, error);
+    else
+        answer_before(change);
     finish(change);
 }
 
-/* Before it is sent. */
-static void
+/* Before it is sent.  True: the log is to have it before it is answered. */
+static bool
 add_to_replay(struct change *change)
 {
     struct replay *replay = change->request.export->replay;
     struct replay_entry *entries[3];
+    bool logs;
 
     if (change->n_remembered == 0)
-        return;
+        return false;
     for (unsigned i = 0; i < change->n_remembered; i++)
         entries[i] = &change->remembered[i].entry;
-    if (replay_has_log(replay))
+    logs = replay_has_log(replay);
+    if (logs)
         atomic_fetch_add(&change->pending, 1);
     change->logged.logged = on_logged;
     replay_add(replay, entries, change->n_remembered, &change->logged);
+    return logs;
 }
 
 /* Sends some of the middle; called again when they have come back. */
@@ -164,6 +211,7 @@ send_middle(struct request *request)
             .flags = change->flags,
             .off = change->middle,
             .len = len,
+            .behind = change->answer == ANSWER_BEFORE,
         };
         if (change->data != NULL)
             change->cmd[i].buf = change->data + (change->middle - change->off);
@@ -204,6 +252,7 @@ send_edges(struct request *request, enum command_kind kind,
             .off = change->edge[i].off,
             .len = change->edge[i].len,
             .buf = change->edge[i].buf,
+            .behind = change->answer == ANSWER_BEFORE,
         };
         request_submit(request, &change->edge_cmd[i]);
     }
@@ -227,7 +276,9 @@ write_edges(struct request *request)
     remember(change, change->kind, change->middle, change->mid_end - change->middle,
              change->data != NULL ? change->data + (change->middle - change->off)
                                   : NULL);
-    add_to_replay(change);
+    choose_answer(change);
+    if (!add_to_replay(change))
+        answer_before(change);
     send_edges(request, COMMAND_WRITE, send_middle);
 }
 

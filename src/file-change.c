@@ -102,7 +102,7 @@ change_begin(struct export *export, struct fuse_req *fuse, struct change *change
         return;
     }
     request_begin(&change->request, export, fuse);
-    change->ordered.flush = false;
+    change->ordered.kind = ORDERED_CHANGE;
     change->ordered.start = change_start;
     change->ordered.look = change_look;
     ordering_enter(&export->changes, &change->ordered);
@@ -136,7 +136,7 @@ take_data(struct change *change, struct fuse_bufvec *data, size_t len)
 
 void
 file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *data,
-           uint64_t off, bool whole)
+           uint64_t off, enum write_how how)
 {
     uint64_t size = (uint64_t)export_size(export);
     size_t len = fuse_buf_size(data);
@@ -151,7 +151,7 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
     }
     if (len > size - off) {
         len = size - off; /* as much as there is room for */
-        cut = whole;
+        cut = how == WRITE_WHOLE;
     }
     struct change *change = change_new(len, export->info.maximum);
     int error = change != NULL ? take_data(change, data, len) : ENOMEM;
@@ -165,6 +165,7 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
     change->end = off + len;
     change->becomes = EXTENT_DATA;
     change->cut = cut;
+    change->answer = how == WRITE_BEHIND ? ANSWER_MAY_BE_BEFORE : ANSWER_WHEN_DONE;
     change_begin(export, fuse, change, size);
 }
 

@@ -24,6 +24,13 @@ struct remembered {
     struct change *change;
 };
 
+/* Whether it is answered before the server has done it. */
+enum change_answer {
+    ANSWER_WHEN_DONE,
+    ANSWER_MAY_BE_BEFORE, /* if there is room for that */
+    ANSWER_BEFORE,
+};
+
 struct change {
     struct request request;
     atomic_uint refs;        /* itself, and each that is remembered */
@@ -33,7 +40,9 @@ struct change {
     struct replay_group logged; /* the same, for the log in a file */
     atomic_uint pending;        /* what has to be done before the answer: see finish */
     struct ordered ordered;     /* the blocks that it touches */
-    enum command_kind kind;     /* COMMAND_WRITE, COMMAND_ZERO or COMMAND_TRIM */
+    enum change_answer answer;
+    bool told; /* that it is done, before it was; set before pending reaches 0 */
+    enum command_kind kind; /* COMMAND_WRITE, COMMAND_ZERO or COMMAND_TRIM */
     uint32_t flags;
     uint64_t off, end;        /* what is changed */
     uint64_t middle, mid_end; /* whole blocks; middle moves on as they are sent */

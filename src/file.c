@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* file.c - reading, seeking and syncing: see file.h
+/* file.c - reading and seeking: see file.h
  *
  * Split to the server's payload limit and aligned to its blocks.  The end of an export
  * that is no multiple of the block is asked for as it is.
@@ -9,6 +9,7 @@
 
 #include "file.h"
 #include "buffer.h"
+#include "file-after.h"
 #include "request.h"
 
 #include <errno.h>
@@ -189,10 +190,10 @@ on_late_look(struct quota_wait *wait)
 
 /* It waits its turn; a connection it waits for no longer than if it had not. */
 static void
-read_later(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len)
+read_later(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len,
+           int64_t give_up_ms)
 {
     struct late_reading *late = malloc(sizeof *late);
-    int64_t now = conn_clock_ms(), retry_ms = export->source.retry_ms;
 
     if (late == NULL) {
         fuse_reply_err(fuse, ENOMEM);
@@ -200,7 +201,7 @@ read_later(struct export *export, struct fuse_req *fuse, uint64_t off, size_t le
     }
     request_begin(&late->request, export, fuse);
     late->off = off;
-    late->give_up_ms = retry_ms < INT64_MAX - now ? now + retry_ms : INT64_MAX;
+    late->give_up_ms = give_up_ms != 0 ? give_up_ms : file_give_up_ms(export);
     late->wait = (struct quota_wait){
         .bytes = len,
         .start = on_turn,
@@ -209,23 +210,34 @@ read_later(struct export *export, struct fuse_req *fuse, uint64_t off, size_t le
     quota_wait(&export->reads, &late->wait);
 }
 
-void
-file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len)
+/* No change that was answered is under way there. */
+static void
+read_after(struct export *export, struct fuse_req *fuse, const struct after *after)
 {
-    uint64_t size = (uint64_t)export_size(export);
+    uint64_t off = after->off;
+    size_t len = (size_t)after->len;
     struct piece pieces[PIECES_MAX];
 
-    if (off >= size)
-        len = 0;
-    else if (len > size - off)
-        len = size - off;
     unsigned n = sparse_plan(export->sparse, off, len, pieces, PIECES_MAX);
     if (n == 0 && len <= sizeof file_zeros)
         fuse_reply_buf(fuse, (const char *)file_zeros, len);
     else if (quota_try(&export->reads, len))
-        read_now(export, fuse, off, len, pieces, n, 0);
+        read_now(export, fuse, off, len, pieces, n, after->give_up_ms);
     else
-        read_later(export, fuse, off, len);
+        read_later(export, fuse, off, len, after->give_up_ms);
+}
+
+void
+file_read(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len)
+{
+    uint64_t size = (uint64_t)export_size(export);
+    struct after after = {.go = read_after, .off = off, .len = len};
+
+    if (off >= size)
+        after.len = 0;
+    else if (len > size - off)
+        after.len = size - off;
+    file_after(export, fuse, &after);
 }
 
 /* ---- lseek */
@@ -249,10 +261,12 @@ on_seek_late(void *user_data)
     return request_look(user_data);
 }
 
-void
-file_seek(struct export *export, struct fuse_req *fuse, uint64_t off, bool data)
+static void
+seek_after(struct export *export, struct fuse_req *fuse, const struct after *after)
 {
     struct request *request = malloc(sizeof *request);
+    uint64_t off = after->off;
+    bool data = after->data;
 
     if (request == NULL) {
         fuse_reply_err(fuse, ENOMEM);
@@ -266,74 +280,12 @@ file_seek(struct export *export, struct fuse_req *fuse, uint64_t off, bool data)
     export_request_ends(export);
 }
 
-/* ---- fsync */
-
-struct syncing {
-    struct request request;
-    struct ordered ordered;
-    struct command cmd;
-    struct flush_mark mark; /* what the flush covers */
-};
-
-static void
-sync_end(struct request *request)
-{
-    struct syncing *syncing = (struct syncing *)request;
-    struct export *export = request->export;
-    int error = atomic_load(&request->error);
-
-    if (error == 0 && export->info.can_flush)
-        export_flushed(export, &syncing->mark);
-    if (error == 0)
-        error = atomic_exchange(&export->flush_error, 0);
-    request_answer_error(request, request_errno(error));
-    ordering_leave(&export->changes, &syncing->ordered);
-    request_end(request);
-    free(syncing);
-}
-
-static void
-sync_look(struct ordered *ordered)
-{
-    request_look(
-        &((struct syncing *)((char *)ordered - offsetof(struct syncing, ordered)))
-             ->request);
-}
-
-/* All earlier changes have been answered. */
-static void
-sync_start(struct ordered *ordered)
-{
-    struct syncing *syncing =
-        (struct syncing *)((char *)ordered - offsetof(struct syncing, ordered));
-    struct export *export = syncing->request.export;
-
-    export_mark(export, &syncing->mark);
-    request_step(&syncing->request, sync_end);
-    if (export_may_have_lost(export, &syncing->mark)) {
-        atomic_store(&syncing->request.error, EIO);
-    } else if (export->info.can_flush) {
-        syncing->cmd = (struct command){.kind = COMMAND_FLUSH};
-        request_submit(&syncing->request, &syncing->cmd);
-    }
-    request_go(&syncing->request);
-}
-
 void
-file_sync(struct export *export, struct fuse_req *fuse)
+file_seek(struct export *export, struct fuse_req *fuse, uint64_t off, bool data)
 {
-    if (export->read_only) {
-        fuse_reply_err(fuse, 0);
-        return;
-    }
-    struct syncing *syncing = calloc(1, sizeof *syncing);
-    if (syncing == NULL) {
-        fuse_reply_err(fuse, ENOMEM);
-        return;
-    }
-    request_begin(&syncing->request, export, fuse);
-    syncing->ordered.flush = true;
-    syncing->ordered.start = sync_start;
-    syncing->ordered.look = sync_look;
-    ordering_enter(&export->changes, &syncing->ordered);
+    uint64_t size = (uint64_t)export_size(export);
+    struct after after = {.go = seek_after, .off = off, .data = data};
+
+    after.len = off < size ? size - off : 0;
+    file_after(export, fuse, &after);
 }

@@ -5,6 +5,7 @@
 #define FUSE_USE_VERSION 314
 
 #include "fs.h"
+#include "opened.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,9 @@
 #include "config.h"
 #endif
 
-#define PARALLEL_DIRECT_WRITES (1 << 6) /* FOPEN_...: Linux 6.2 and later */
+/* FOPEN_...: of Linux 5.16 and 6.2; others ignore them. */
+#define NO_FLUSH               (1 << 5)
+#define PARALLEL_DIRECT_WRITES (1 << 6)
 
 /* Until the last file that is open for writing is released, the kernel may have bytes
  * of which we know nothing; by then it has sent them all. */
@@ -26,18 +29,21 @@ may_keep_writes(const struct fs *fs, const struct fuse_file_info *fi)
 }
 
 /* Without a cache, writes of several programs need not wait for each other: those that
- * overlap are kept in order here (ordering.h). */
+ * overlap are kept in order here (ordering.h).  Who only reads has nothing to wait for
+ * when it closes the file. */
 static int
 reply_open(fuse_req_t req, struct fuse_file_info *fi)
 {
 #ifdef HAVE_STRUCT_FUSE_FILE_INFO_PARALLEL_DIRECT_WRITES
     fi->parallel_direct_writes = fi->direct_io;
+    fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
     return fuse_reply_open(req, fi);
 #else
     /* libfuse before 3.15 has no name for it. */
     struct fuse_open_out out = {
         .fh = fi->fh,
         .open_flags = (fi->keep_cache ? FOPEN_KEEP_CACHE : 0) |
+                      ((fi->flags & O_ACCMODE) == O_RDONLY ? NO_FLUSH : 0) |
                       (fi->direct_io ? FOPEN_DIRECT_IO | PARALLEL_DIRECT_WRITES : 0),
     };
     return fuse_reply_buf(req, (const char *)&out, sizeof out);
@@ -61,7 +67,14 @@ fs_open_file(fuse_req_t req, struct export *export, struct fuse_file_info *fi)
      * export, holes are not asked for without need. */
     struct stream *stream =
         fi->direct_io ? NULL : stream_new(export->prefetch, fi->keep_cache);
-    fi->fh = (uint64_t)(uintptr_t)stream;
+    struct opened *opened =
+        opened_new(&export->opened, stream, late_errors_at_open(&export->late));
+    if (opened == NULL) {
+        stream_free(export->prefetch, stream);
+        fuse_reply_err(req, ENOMEM);
+        return false;
+    }
+    fi->fh = opened_number(opened);
     if (writer)
         atomic_fetch_add(&export->writers, 1);
     if (reply_open(req, fi) == 0)
@@ -69,6 +82,7 @@ fs_open_file(fuse_req_t req, struct export *export, struct fuse_file_info *fi)
     if (writer)
         atomic_fetch_sub(&export->writers, 1);
     stream_free(export->prefetch, stream); /* interrupted, or there is no session */
+    opened_let_go(opened);
     return false;
 }
 
@@ -76,7 +90,11 @@ void
 fs_close_file(const struct fs *fs, struct export *export,
               const struct fuse_file_info *fi)
 {
-    stream_free(export->prefetch, (struct stream *)(uintptr_t)fi->fh);
+    struct opened *opened = opened_hold(fi->fh);
+
+    stream_free(export->prefetch, opened->stream);
+    opened_let_go(opened);
+    opened_let_go(opened); /* who opened it did not */
     if (may_keep_writes(fs, fi))
         atomic_fetch_sub(&export->writers, 1);
 }

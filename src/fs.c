@@ -8,8 +8,8 @@
 #include "file.h"
 #include "fs-names.h"
 #include "fs-xattr.h"
-#include "killpriv.h"
 #include "log.h"
+#include "opened.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,7 @@
 #include <unistd.h>
 
 #define INODE_FILE      (FUSE_ROOT_ID + 1) /* where the root is a directory */
-#define MAX_BACKGROUND  64
-#define TIMEOUT_ENTRY_S 3600.0 /* names do not change */
+#define TIMEOUT_ENTRY_S 3600.0             /* names do not change */
 #define TIME_MAX_S      (INT64_MAX / 1000000000 - 5)
 #define BLKSIZE_MAX     (1 << 20)
 
@@ -104,58 +103,6 @@ fs_stat(const struct fs *fs, struct export *export, uint64_t ino, struct stat *s
     st->st_nlink = 2;
     set_owner_and_times(fs, fs->export, st);
     return fs->options->attr_timeout_s;
-}
-
-static void
-set_cap(struct fuse_conn_info *conn, unsigned cap, bool on)
-{
-    if (!on)
-        conn->want &= ~cap;
-    else if (conn->capable & cap)
-        conn->want |= cap;
-}
-
-/* libfuse asks for it, and goes on without where there is none. */
-static void
-look_for_io_uring(const struct fs *fs, const struct fuse_conn_info *conn)
-{
-#ifdef FUSE_CAP_OVER_IO_URING
-    if (fs->options->io_uring && !(conn->capable & FUSE_CAP_OVER_IO_URING))
-        log_warning(
-            "io_uring: the kernel does not offer it, so it is not used; root can "
-            "turn it on: echo Y >/sys/module/fuse/parameters/enable_uring");
-#else
-    (void)fs;
-    (void)conn;
-#endif
-}
-
-static void
-fs_init(void *userdata, struct fuse_conn_info *conn)
-{
-    const struct fs *fs = userdata;
-
-    conn->max_write = FILE_TRANSFER_MAX;
-    conn->max_read = FILE_TRANSFER_MAX; /* as in the mount option */
-    conn->max_background = MAX_BACKGROUND;
-    conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
-    set_cap(conn, FUSE_CAP_ASYNC_READ, true);
-    set_cap(conn, FUSE_CAP_ASYNC_DIO, true);
-    set_cap(conn, FUSE_CAP_PARALLEL_DIROPS, true);
-    /* O_TRUNC comes as a setattr, which can be refused. */
-    set_cap(conn, FUSE_CAP_ATOMIC_O_TRUNC, false);
-    killpriv_want(conn);
-    look_for_io_uring(fs, conn);
-    /* Nobody but us changes the file, so its cache stays right. */
-    set_cap(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
-    set_cap(conn, FUSE_CAP_WRITEBACK_CACHE, fs->options->cache == CACHE_WRITEBACK);
-    /* Write data is copied once in either case; a pipe is no gain here (measured). */
-    set_cap(conn, FUSE_CAP_SPLICE_READ, false);
-    set_cap(conn, FUSE_CAP_SPLICE_WRITE, false);
-    set_cap(conn, FUSE_CAP_SPLICE_MOVE, false);
-    /* Who has mounted it for us has not set default_permissions; this makes the kernel
-     * check the mode all the same. */
-    set_cap(conn, FUSE_CAP_POSIX_ACL, fs->options->is_open_mount);
 }
 
 static void
@@ -283,16 +230,33 @@ fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
     struct export *export = export_of(fs_of(req), ino);
 
-    /* The same with O_DIRECT. */
-    struct stream *stream =
-        fi->flags & O_DIRECT ? NULL : (struct stream *)(uintptr_t)fi->fh;
-
-    if (export == NULL)
+    if (export == NULL) {
         fuse_reply_err(req, EISDIR);
-    else if (off < 0)
+    } else if (off < 0) {
         fuse_reply_err(req, EINVAL);
-    else
+    } else {
+        struct opened *opened = opened_hold(fi->fh);
+        /* Without a cache there is none, and the same with O_DIRECT. */
+        struct stream *stream = fi->flags & O_DIRECT ? NULL : opened->stream;
+        opened_let_go(opened); /* once it is answered the export may be gone */
         file_read_ahead(export, stream, req, (uint64_t)off, size);
+    }
+}
+
+/* O_DIRECT asks for the server's own answer, as does whoever has not been told yet that
+ * an earlier write failed.  Of what the kernel has kept it takes a short count for all.
+ */
+static enum write_how
+how_to_write(const struct export *export, const struct fuse_file_info *fi)
+{
+    if (fi->writepage)
+        return WRITE_WHOLE;
+    if (fi->flags & O_DIRECT)
+        return WRITE_THROUGH;
+    struct opened *opened = opened_hold(fi->fh);
+    bool failed = late_errors_since(&export->late, &opened->errors_seen);
+    opened_let_go(opened);
+    return failed ? WRITE_THROUGH : WRITE_BEHIND;
 }
 
 static void
@@ -308,8 +272,7 @@ fs_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t off
     else if (off < 0)
         fuse_reply_err(req, EINVAL);
     else
-        /* Of what it has kept the kernel takes a short count for all. */
-        file_write(export, req, data, (uint64_t)off, fi->writepage);
+        file_write(export, req, data, (uint64_t)off, how_to_write(export, fi));
 }
 
 static void
@@ -318,11 +281,24 @@ fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi
     struct export *export = export_of(fs_of(req), ino);
 
     (void)datasync;
-    (void)fi;
     if (export == NULL)
         fuse_reply_err(req, 0);
     else
-        file_sync(export, req);
+        file_sync(export, req, opened_hold(fi->fh));
+}
+
+/* A close(2), or the end of a program. */
+static void
+fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct export *export = export_of(fs_of(req), ino);
+
+    if (fs_of(req)->options->writebehind == 0 || fs_of(req)->options->read_only)
+        fuse_reply_err(req, ENOSYS); /* never asked again */
+    else if (export == NULL)
+        fuse_reply_err(req, 0);
+    else
+        file_close(export, req, opened_hold(fi->fh));
 }
 
 static void
@@ -415,6 +391,7 @@ const struct fuse_lowlevel_ops fs_ops = {
     .getattr = fs_getattr,
     .setattr = fs_setattr,
     .open = fs_open,
+    .flush = fs_flush,
     .release = fs_release,
     .read = fs_read,
     .write_buf = fs_write_buf,

@@ -25,6 +25,10 @@ struct fs {
 /* The operations; the session's user data is a struct fs. */
 extern const struct fuse_lowlevel_ops fs_ops;
 
+/* One of them. */
+struct fuse_conn_info;
+void fs_init(void *userdata, struct fuse_conn_info *conn);
+
 /* What an inode is like: with an export its file, otherwise a folder.  How long the
  * kernel may believe it. */
 struct stat;

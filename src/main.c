@@ -96,10 +96,12 @@ set_source(struct program *program)
     program->source.extents_s = options->extents_s;
     program->source.debug = options->debug;
     program->source.grown = refresh_file;
+    program->source.failed = refresh_range;
     program->source.retry_ms = options->wait.retry_ms;
     program->source.timeout_ms = options->wait.timeout_ms;
     program->source.fence_ms = (int64_t)(options->fence_s * 1000);
     program->source.replay = options->wait.replay;
+    program->source.behind = options->writebehind;
     program->source.keep_trying = keep_trying;
     if (options->command != NULL) {
         program->server = server_start(options->command, &why);

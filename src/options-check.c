@@ -94,6 +94,10 @@ options_check(struct options *options, char **why)
                              "replay-file is for one export, and all shows several");
     if (options->wait.replay_file != NULL) /* it is of one export */
         options->exports = EXPORTS_SINGLE;
+    /* Who wants no cache wants the server's answers; with writeback it is the kernel
+     * that answers. */
+    if (options->cache == CACHE_NONE || options->cache == CACHE_WRITEBACK)
+        options->writebehind = 0;
     /* Who gives keys does not want to go on without. */
     if (tls->mode == TLS_UNSET && any)
         tls->mode = TLS_REQUIRE;

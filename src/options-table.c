@@ -125,6 +125,10 @@ const struct option_row option_rows[] = {
      "memory for reading ahead, with K, M or G (default 32M;\n"
      "0: none)",
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_readahead},
+    {"writebehind", 0, false, "SIZE",
+     "so much may be written and not yet at the server, if\n"
+     "the kernel keeps what is read (default 16M; 0: none)",
+     OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_writebehind},
     {"retry", 0, false, "SECONDS", "wait for a server that is gone (60), or forever",
      OPTIONS_SERVER, OPTION_CUSTOM, .parse = option_retry},
     {"timeout", 0, false, "SECONDS",

@@ -16,7 +16,7 @@
 #include "config.h"
 #endif
 
-#define READAHEAD_MAX (UINT64_C(1) << 40)
+#define MEMORY_MAX (UINT64_C(1) << 40)
 
 static bool
 parse_id(const char *text, const char *what, unsigned *id, char **why)
@@ -86,26 +86,38 @@ option_umask(struct options *options, const char *value, char **why)
 }
 
 /* A number of bytes, with K, M or G behind it for powers of 1024. */
-bool
-option_readahead(struct options *options, const char *value, char **why)
+static bool
+parse_memory(const char *name, const char *value, size_t *bytes, char **why)
 {
     static const char units[] = "KMG";
     char *end;
 
     errno = 0;
     unsigned long long n = strtoull(value, &end, 10);
-    bool fine = errno == 0 && *value >= '0' && *value <= '9' && n <= READAHEAD_MAX;
+    bool fine = errno == 0 && *value >= '0' && *value <= '9' && n <= MEMORY_MAX;
     const char *unit = fine && *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
     if (unit != NULL && *unit != '\0') {
-        for (int i = 0; i <= unit - units && n <= READAHEAD_MAX; i++)
+        for (int i = 0; i <= unit - units && n <= MEMORY_MAX; i++)
             n *= 1024;
         end++;
     }
-    if (!fine || *end != '\0' || n > READAHEAD_MAX || n > SIZE_MAX)
-        return option_refuse(why, "readahead: '%s' is not a size such as 0, 8M or 1G",
+    if (!fine || *end != '\0' || n > MEMORY_MAX || n > SIZE_MAX)
+        return option_refuse(why, "%s: '%s' is not a size such as 0, 8M or 1G", name,
                              value);
-    options->readahead = (size_t)n;
+    *bytes = (size_t)n;
     return true;
+}
+
+bool
+option_readahead(struct options *options, const char *value, char **why)
+{
+    return parse_memory("readahead", value, &options->readahead, why);
+}
+
+bool
+option_writebehind(struct options *options, const char *value, char **why)
+{
+    return parse_memory("writebehind", value, &options->writebehind, why);
 }
 
 bool

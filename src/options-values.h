@@ -15,6 +15,7 @@ bool option_gid(struct options *options, const char *value, char **why);
 bool option_mode(struct options *options, const char *value, char **why);
 bool option_umask(struct options *options, const char *value, char **why);
 bool option_readahead(struct options *options, const char *value, char **why);
+bool option_writebehind(struct options *options, const char *value, char **why);
 bool option_filename(struct options *options, const char *value, char **why);
 bool option_also(struct options *options, const char *value, char **why);
 bool option_export(struct options *options, const char *value, char **why);

@@ -13,10 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READAHEAD_DEFAULT ((size_t)32 << 20)
-#define QUESTIONS         4 /* at once, where nobody said how many connections */
-#define MODE_DEFAULT      0600
-#define LONG_BASE         256 /* what getopt_long returns for the first row */
+#define READAHEAD_DEFAULT   ((size_t)32 << 20)
+#define WRITEBEHIND_DEFAULT ((size_t)16 << 20)
+#define QUESTIONS           4 /* at once, where nobody said how many connections */
+#define MODE_DEFAULT        0600
+#define LONG_BASE           256 /* what getopt_long returns for the first row */
 
 static const struct option_row *
 find(const char *name, size_t len)
@@ -306,6 +307,7 @@ options_parse(struct options *options, int argc, char **argv, char **why)
     *why = NULL;
     *options = (struct options){
         .readahead = READAHEAD_DEFAULT,
+        .writebehind = WRITEBEHIND_DEFAULT,
         .mode = MODE_DEFAULT,
         .uid = getuid(),
         .gid = getgid(),

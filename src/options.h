@@ -55,6 +55,7 @@ struct options {
     double fence_s;
     unsigned connections; /* 0: nobody said */
     size_t readahead;     /* bytes; 0: none */
+    size_t writebehind;   /* bytes; 0: none, also where cache says so */
     double idle_s;
     struct wait_options wait;
     struct tls_settings tls;

@@ -13,9 +13,10 @@
 static bool
 must_wait(const struct ordered *later, const struct ordered *earlier)
 {
-    if (earlier->flush)
+    if (earlier->kind != ORDERED_CHANGE)
         return false;
-    return later->flush || (earlier->off < later->end && later->off < earlier->end);
+    return later->kind == ORDERED_FLUSH ||
+           (earlier->off < later->end && later->off < earlier->end);
 }
 
 void
@@ -81,6 +82,19 @@ ordering_leave(struct ordering *ordering, struct ordered *item)
         ready->start(ready);
         ready = next;
     }
+}
+
+bool
+ordering_overlaps(struct ordering *ordering, uint64_t off, uint64_t end)
+{
+    const struct ordered look = {.kind = ORDERED_LOOK, .off = off, .end = end};
+    const struct ordered *o;
+
+    pthread_mutex_lock(&ordering->lock);
+    for (o = ordering->first; o != NULL && !must_wait(&look, o);)
+        o = o->next;
+    pthread_mutex_unlock(&ordering->lock);
+    return o != NULL;
 }
 
 void

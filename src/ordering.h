@@ -3,8 +3,9 @@
  *
  * Changes that overlap happen in the order in which they came, so that what is read,
  * patched and written back is not a block that somebody else writes meanwhile.  A flush
- * waits for every change before it; nothing waits for a flush.  Nobody sleeps: what
- * must wait is started by whoever leaves last.  Knows nothing of NBD or FUSE.
+ * waits for every change before it, a look for those before it that it overlaps;
+ * nothing waits for either.  Nobody sleeps: what must wait is started by whoever leaves
+ * last.  Knows nothing of NBD or FUSE.
  */
 
 #ifndef NBDMOUNT_ORDERING_H
@@ -14,11 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One change or flush.  Its memory is the user's, from enter to leave. */
+enum ordered_kind {
+    ORDERED_CHANGE,
+    ORDERED_FLUSH, /* off and end mean nothing */
+    ORDERED_LOOK,
+};
+
+/* One of them.  Its memory is the user's, from enter to leave. */
 struct ordered {
+    enum ordered_kind kind;
     uint64_t off;
     uint64_t end;
-    bool flush;                          /* off and end mean nothing */
     void (*start)(struct ordered *item); /* it may begin; no lock is held */
     void (*look)(struct ordered *item);  /* for ordering_look, or NULL */
 
@@ -43,6 +50,9 @@ void ordering_enter(struct ordering *ordering, struct ordered *item);
 
 /* item has ended.  Starts those that waited for it alone. */
 void ordering_leave(struct ordering *ordering, struct ordered *item);
+
+/* Whether a look at [off, end) would have to wait. */
+bool ordering_overlaps(struct ordering *ordering, uint64_t off, uint64_t end);
 
 /* Calls look for each item, under the lock: it must be quick. */
 void ordering_look(struct ordering *ordering);

@@ -26,8 +26,9 @@
 #include <sys/mman.h>
 
 #define WORTH_IT ((size_t)512 << 10) /* half of the memory: less is copied */
-/* What `replay' keeps by default before it is flushed, and what comes meanwhile. */
-#define SLOTS     24
+/* What `replay' keeps by default before it is flushed, and what comes meanwhile; and
+ * what is answered before. */
+#define SLOTS     40
 #define PAGE      ((size_t)4096)
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -35,8 +36,8 @@ static struct {
     pthread_mutex_t lock; /* over buffer's: guards all below */
     uint8_t *memory;      /* begins a huge page; NULL: there is no region */
     size_t stride;        /* from one slot to the next; 0: not known yet */
-    uint32_t unused;      /* a bit for each slot */
-    uint32_t touched;     /* too; those that take memory */
+    uint64_t unused;      /* a bit for each slot */
+    uint64_t touched;     /* too; those that take memory */
 } region = {.lock = SHORT_LOCK_INITIALIZER};
 
 static _Thread_local struct fuse_buf *handled;
@@ -59,7 +60,7 @@ slot_at(unsigned i)
 static void
 tell_buffer(void)
 {
-    int n = __builtin_popcount(region.unused & region.touched);
+    int n = __builtin_popcountll(region.unused & region.touched);
 
     buffer_others((size_t)n * region.stride);
 }
@@ -73,7 +74,7 @@ take_back(const void *mem)
     if (region.memory == NULL || off >= SLOTS * region.stride)
         return false;
     ASAN_POISON_MEMORY_REGION(mem, region.stride);
-    region.unused |= (uint32_t)1 << off / region.stride;
+    region.unused |= (uint64_t)1 << off / region.stride;
     tell_buffer();
     return true;
 }
@@ -96,7 +97,7 @@ make_region(void *mem)
     region.memory = memory + before;
     madvise(region.memory, size, MADV_HUGEPAGE); /* as good as it gets */
     ASAN_POISON_MEMORY_REGION(region.memory, size);
-    region.unused = ((uint32_t)1 << SLOTS) - 1;
+    region.unused = ((uint64_t)1 << SLOTS) - 1;
 }
 
 /* ---- taking and giving */
@@ -108,9 +109,9 @@ received_prepare(struct fuse_buf *buf)
         return;
     pthread_mutex_lock(&region.lock);
     if (region.unused != 0) {
-        unsigned i = (unsigned)__builtin_ctz(region.unused);
-        region.unused &= ~((uint32_t)1 << i);
-        region.touched |= (uint32_t)1 << i;
+        unsigned i = (unsigned)__builtin_ctzll(region.unused);
+        region.unused &= ~((uint64_t)1 << i);
+        region.touched |= (uint64_t)1 << i;
         buf->mem = slot_at(i);
         ASAN_UNPOISON_MEMORY_REGION(buf->mem, region.stride);
         tell_buffer();
@@ -127,11 +128,11 @@ received_handle(struct fuse_buf *buf)
 void *
 received_keep(const void *data, size_t len)
 {
-#if FUSE_VERSION < FUSE_MAKE_VERSION(3, 17)
-    /* Later ones keep more in fuse_buf than the memory. */
     uintptr_t begin, at = (uintptr_t)data;
 
-    if (handled == NULL || handled->mem == NULL || len < WORTH_IT)
+    /* libfuse 3.17 and later keep more in fuse_buf than the memory. */
+    if (FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17) || handled == NULL ||
+        handled->mem == NULL || len < WORTH_IT)
         return NULL;
     begin = (uintptr_t)handled->mem;
     if (at < begin || at - begin > handled->size || handled->size - (at - begin) < len)
@@ -143,11 +144,6 @@ received_keep(const void *data, size_t len)
         make_region(mem);
     pthread_mutex_unlock(&region.lock);
     return mem;
-#else
-    (void)data;
-    (void)len;
-    return NULL;
-#endif
 }
 
 void
@@ -178,7 +174,7 @@ void
 received_trim(void)
 {
     pthread_mutex_lock(&region.lock);
-    uint32_t idle = region.unused;
+    uint64_t idle = region.unused;
     if ((idle & region.touched) == 0)
         idle = 0;
     region.unused &= ~idle; /* nobody gets them meanwhile */

@@ -21,7 +21,8 @@
 
 struct refresh {
     uint64_t ino;
-    int64_t size;
+    off_t off; /* negative: only attributes */
+    off_t len; /* 0: to the end */
 };
 
 static struct {
@@ -52,25 +53,21 @@ static void *
 refresh_thread(void *user_data)
 {
     struct refresh *refresh = user_data;
-    int64_t page = sysconf(_SC_PAGESIZE);
 
     pthread_mutex_lock(&refreshing.lock);
     struct fuse_session *session = refreshing.session;
     pthread_mutex_unlock(&refreshing.lock);
-    /* Behind its end a cached page has zeros, which are no longer true.  An error means
-     * that the kernel does not know the file, or the mount is gone. */
-    if (session != NULL) {
-        off_t from = refresh->size % page != 0 ? refresh->size - refresh->size % page
-                                               : -1; /* only attributes */
-        fuse_lowlevel_notify_inval_inode(session, refresh->ino, from, 0);
-    }
+    /* An error means that the kernel does not know the file, or the mount is gone. */
+    if (session != NULL)
+        fuse_lowlevel_notify_inval_inode(session, refresh->ino, refresh->off,
+                                         refresh->len);
     free(refresh);
     end_one();
     return NULL;
 }
 
-void
-refresh_file(uint64_t ino, int64_t size)
+static void
+start(uint64_t ino, off_t off, off_t len)
 {
     struct refresh *refresh = malloc(sizeof *refresh);
     pthread_t thread;
@@ -78,7 +75,7 @@ refresh_file(uint64_t ino, int64_t size)
 
     if (refresh == NULL)
         return; /* the kernel finds out when it asks again */
-    *refresh = (struct refresh){ino, size};
+    *refresh = (struct refresh){ino, off, len};
     pthread_mutex_lock(&refreshing.lock);
     refreshing.under_way++;
     pthread_mutex_unlock(&refreshing.lock);
@@ -92,6 +89,21 @@ refresh_file(uint64_t ino, int64_t size)
     }
     free(refresh);
     end_one();
+}
+
+void
+refresh_file(uint64_t ino, int64_t size)
+{
+    int64_t page = sysconf(_SC_PAGESIZE);
+
+    /* Behind its end a cached page has zeros, which are no longer true. */
+    start(ino, size % page != 0 ? size - size % page : -1, 0);
+}
+
+void
+refresh_range(uint64_t ino, uint64_t off, uint64_t end)
+{
+    start(ino, (off_t)off, (off_t)(end - off));
 }
 
 bool

@@ -11,9 +11,16 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 
 #define WINDOW_MS 150 /* connections call for a look every 200 ms */
 #define LOOKS_MAX 250 /* in a window */
+
+/* A program that ends without closing its file has nobody to tell of errors, but what
+ * comes after it expects its bytes to be there; and it cannot be killed. */
+#define EXIT_WAITS_MS 5000
 
 /* request.answered.  Who looks whether somebody still waits keeps the answer away for
  * that long, because it frees what libfuse knows of the request. */
@@ -27,7 +34,14 @@ request_begin(struct request *request, struct export *export, struct fuse_req *f
     atomic_init(&request->answered, UNANSWERED);
     atomic_init(&request->error, 0);
     request->look_round = 0;
+    request->close_ms = 0;
     export_request_begins(export);
+}
+
+void
+request_is_close(struct request *request)
+{
+    request->close_ms = conn_clock_ms();
 }
 
 void
@@ -138,6 +152,53 @@ is_killed(pid_t thread, bool interrupted)
     return killed;
 }
 
+/* Whether a thread is about to end: its files are closed for it, and it cannot be
+ * killed any more.  *killed: a signal ends it, where we may know that. */
+static bool
+is_exiting(pid_t thread, bool *killed)
+{
+    const unsigned exiting = 0x4; /* PF_EXITING, in the seventh word behind the name */
+    char path[64], line[1024];
+    unsigned flags = 0;
+
+    *killed = false;
+    if (thread <= 0)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
+    FILE *stat = fopen(path, "re");
+    if (stat == NULL)
+        return false;
+    const char *words =
+        fgets(line, sizeof line, stat) != NULL ? strrchr(line, ')') : NULL;
+    fclose(stat);
+    if (words == NULL || sscanf(words, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
+        (flags & exiting) == 0)
+        return false;
+    const char *status = strrchr(words, ' '); /* as for wait(2) */
+    *killed = status != NULL && WIFSIGNALED((int)strtol(status, NULL, 10));
+    return true;
+}
+
+bool
+request_is_exit(struct fuse_req *fuse)
+{
+    bool killed;
+
+    return is_exiting(fuse_req_ctx(fuse)->pid, &killed);
+}
+
+static bool
+nobody_waits(const struct request *request)
+{
+    pid_t thread = fuse_req_ctx(request->fuse)->pid;
+    bool killed;
+
+    if (is_killed(thread, fuse_req_interrupted(request->fuse) != 0))
+        return true;
+    return request->close_ms != 0 && is_exiting(thread, &killed) &&
+           (killed || conn_clock_ms() - request->close_ms >= EXIT_WAITS_MS);
+}
+
 /* To look costs some system calls, so in each window there are looks for so many only.
  * Who had one has no other in the same round, which ends with the first window in which
  * there were looks for all. */
@@ -172,8 +233,7 @@ request_look(struct request *request)
     if (!atomic_compare_exchange_strong(&request->answered, &state, LOOKING))
         return state != ANSWERED;
     state = UNANSWERED;
-    if (may_look(request) && is_killed(fuse_req_ctx(request->fuse)->pid,
-                                       fuse_req_interrupted(request->fuse) != 0)) {
+    if (may_look(request) && nobody_waits(request)) {
         fuse_reply_err(request->fuse, EINTR);
         state = ANSWERED;
     }

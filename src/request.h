@@ -22,6 +22,7 @@ struct request {
     struct export *export;
     atomic_int answered;                   /* see request.c, as look_round */
     unsigned look_round;                   /* its own while it is LOOKING */
+    int64_t close_ms;                      /* see request_is_close; 0: it is not */
     atomic_int error;                      /* an errno; the first one */
     atomic_uint parts;                     /* under way, and one for who submits them */
     void (*step)(struct request *request); /* all parts of the step have come back */
@@ -30,6 +31,12 @@ struct request {
 /* The request arrives.  The rest of *request is the caller's. */
 void request_begin(struct request *request, struct export *export,
                    struct fuse_req *fuse);
+
+/* After that, for a close: it may be that of a program that ends.  Such a one does not
+ * wait for long, and if it was killed, not at all. */
+void request_is_close(struct request *request);
+/* Whether it is, now. */
+bool request_is_exit(struct fuse_req *fuse);
 
 /* A step: request_step, any number of request_submit, request_go.  next is called when
  * all have come back, by whoever sees that; at once if there is none. */

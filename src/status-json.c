@@ -134,8 +134,10 @@ write_memory(struct json *json, const struct status *status)
     json_end(json);
     json_object(json, "unflushed");
     json_unsigned(json, "bytes", status->dirty);
+    json_unsigned(json, "behind", status->behind);
+    json_unsigned(json, "behind_max", status->behind_max);
     json_text(json, "failure",
-              status->flush_error != 0 ? strerror(status->flush_error) : NULL);
+              status->late_error != 0 ? strerror(status->late_error) : NULL);
     json_unsigned(json, "remembered", status->replay.taken);
     json_unsigned(json, "remembered_max", status->replay.limit);
     json_unsigned(json, "changes", status->replay.unflushed);

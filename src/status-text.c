@@ -184,12 +184,15 @@ put_memory(FILE *out, const struct status *status)
     else
         fprintf(out, "  extents    the server does not tell where holes are\n");
     fprintf(out, "  unflushed  %s", text_size(status->dirty, a));
+    if (status->behind > 0)
+        fprintf(out, "; %s more are on their way and answered",
+                text_size(status->behind, b));
     if (status->replay.limit > 0)
         fprintf(out, "; %s of %s are used to remember it, %u changes wait for room",
                 text_size(status->replay.taken, b), text_size(status->replay.limit, c),
                 status->replay.waiting);
-    if (status->flush_error != 0)
-        fprintf(out, "; the next fsync fails: %s", strerror(status->flush_error));
+    if (status->late_error != 0)
+        fprintf(out, "; the next fsync fails: %s", strerror(status->late_error));
     fprintf(out, "\n  ahead      %s of %s, for %u of %u open files\n",
             text_size(status->prefetch.held, a), text_size(status->prefetch.memory, b),
             status->prefetch.active, status->prefetch.streams);

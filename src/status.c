@@ -62,7 +62,9 @@ status_take(struct export *export)
     if (export->replay != NULL)
         replay_look(export->replay, &status->replay);
     status->dirty = export_dirty(export);
-    status->flush_error = atomic_load(&export->flush_error);
+    status->late_error = late_errors_untold(&export->late);
+    status->behind = atomic_load(&export->behind.bytes);
+    status->behind_max = export->behind.limit;
     while (status->n_servers < SERVERS_MAX &&
            pool_look_at_server(export->pool, status->n_servers,
                                &status->server[status->n_servers]))

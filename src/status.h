@@ -39,7 +39,8 @@ struct status {
     struct prefetch_report prefetch;
     struct replay_report replay; /* limit 0: nothing is remembered */
     uint64_t dirty;              /* bytes that were answered and not flushed */
-    int flush_error;             /* an errno: the next fsync tells it */
+    uint64_t behind, behind_max; /* that were answered and are not at the server */
+    int late_error;              /* an errno: the next fsync tells it */
     int64_t now_ms;              /* CLOCK_MONOTONIC */
     unsigned live, in_flight, losses;
     uint64_t sent, received;

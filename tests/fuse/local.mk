@@ -1,8 +1,10 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
 check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
-	%D%/conn-refused %D%/replay-refused
+	%D%/conn-refused %D%/replay-refused %D%/steps
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
+%C%_steps_SOURCES = %D%/steps.c
+%C%_steps_LDADD =
 %C%_readahead_SOURCES = %D%/readahead.c
 %C%_readahead_LDADD = -lpthread
 %C%_crowd_SOURCES = %D%/crowd.c
@@ -27,7 +29,7 @@ fuse_tests = \
 	%D%/test-readahead.sh \
 	%D%/test-sizes.sh \
 	%D%/test-grow.sh \
-	%D%/test-write.sh %D%/test-writeback.sh %D%/test-io-uring.sh \
+	%D%/test-write.sh %D%/test-behind.sh %D%/test-writeback.sh %D%/test-io-uring.sh \
 	%D%/test-blocksize.sh \
 	%D%/test-extents.sh \
 	%D%/test-lifecycle.sh \

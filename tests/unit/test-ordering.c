@@ -28,7 +28,7 @@ enter(struct item *item, uint64_t off, uint64_t end)
 static void
 enter_flush(struct item *item)
 {
-    *item = (struct item){.ordered = {.flush = true, .start = on_start}};
+    *item = (struct item){.ordered = {.kind = ORDERED_FLUSH, .start = on_start}};
     ordering_enter(&ordering, &item->ordered);
 }
 
@@ -82,6 +82,34 @@ test_flush(void)
     leave(&flush);
 }
 
+static void
+test_looks(void)
+{
+    struct item a, b, look, elsewhere, flush;
+
+    enter(&a, 0, 10);
+    ok(ordering_overlaps(&ordering, 9, 20) && !ordering_overlaps(&ordering, 10, 20),
+       "a look has to wait where there is a change, and nowhere else");
+    look = (struct item){
+        .ordered = {.kind = ORDERED_LOOK, .off = 5, .end = 30, .start = on_start}};
+    ordering_enter(&ordering, &look.ordered);
+    elsewhere = (struct item){
+        .ordered = {.kind = ORDERED_LOOK, .off = 10, .end = 30, .start = on_start}};
+    ordering_enter(&ordering, &elsewhere.ordered);
+    ok(!look.started && elsewhere.started, "so it does");
+    enter(&b, 20, 30);
+    ok(b.started, "a change does not wait for a look");
+    leave(&a);
+    ok(look.started, "nor a look for a change after it");
+    leave(&b);
+    enter_flush(&flush);
+    ok(flush.started, "nor a flush for a look");
+    ok(!ordering_overlaps(&ordering, 0, UINT64_MAX), "nor a look for either");
+    leave(&flush);
+    leave(&look);
+    leave(&elsewhere);
+}
+
 /* A start that ends at once lets the next one start from inside it. */
 static void
 end_at_once(struct ordered *ordered)
@@ -115,6 +143,7 @@ main(void)
     ordering_init(&ordering);
     test_changes();
     test_flush();
+    test_looks();
     test_nested();
     ordering_clear(&ordering);
     done_testing();

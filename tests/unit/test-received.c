@@ -20,8 +20,8 @@
 #define LEN   ((1 << 20) + 4096) /* of all memory */
 #define HEAD  80                 /* in front of a write's data */
 #define DATA  (1 << 20)
-#define SLOTS 24
-#define MANY  40
+#define SLOTS 40
+#define MANY  60
 
 static void *kept[MANY];
 static unsigned n_allocated;
