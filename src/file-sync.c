@@ -130,6 +130,7 @@ void
 file_sync(struct export *export, struct fuse_req *fuse, struct opened *opened)
 {
     if (!export->read_only) {
+        opened_syncs(opened);
         begin_sync(export, fuse, opened, sync_start);
         return;
     }

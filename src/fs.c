@@ -243,8 +243,9 @@ fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     }
 }
 
-/* O_DIRECT asks for the server's own answer, as does whoever has not been told yet that
- * an earlier write failed.  Of what the kernel has kept it takes a short count for all.
+/* O_DIRECT asks for the server's own answer, as does whoever syncs each write, or has
+ * not been told yet that an earlier one failed.  Of what the kernel has kept it takes a
+ * short count for all.
  */
 static enum write_how
 how_to_write(const struct export *export, const struct fuse_file_info *fi)
@@ -254,9 +255,10 @@ how_to_write(const struct export *export, const struct fuse_file_info *fi)
     if (fi->flags & O_DIRECT)
         return WRITE_THROUGH;
     struct opened *opened = opened_hold(fi->fh);
-    bool failed = late_errors_since(&export->late, &opened->errors_seen);
+    bool behind = opened_writes(opened) &&
+                  !late_errors_since(&export->late, &opened->errors_seen);
     opened_let_go(opened);
-    return failed ? WRITE_THROUGH : WRITE_BEHIND;
+    return behind ? WRITE_BEHIND : WRITE_THROUGH;
 }
 
 static void

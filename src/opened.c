@@ -75,3 +75,16 @@ opened_let_go(struct opened *opened)
     pthread_mutex_unlock(&list->lock);
     free(opened);
 }
+
+bool
+opened_writes(struct opened *opened)
+{
+    return atomic_fetch_add(&opened->writes, 1) > 0 ||
+           !atomic_load(&opened->syncs_each);
+}
+
+void
+opened_syncs(struct opened *opened)
+{
+    atomic_store(&opened->syncs_each, atomic_exchange(&opened->writes, 0) <= 1);
+}

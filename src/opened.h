@@ -25,6 +25,8 @@ struct opened {
     atomic_uint holds;
     struct stream *stream;   /* NULL: without read-ahead; until it is closed */
     atomic_uint errors_seen; /* late-errors.h */
+    atomic_uint writes;      /* since the last fsync */
+    atomic_bool syncs_each;  /* there was one at most before that */
 
     struct opened_list *list; /* opened.c's own */
     struct opened *prev, *next;
@@ -41,5 +43,10 @@ struct opened *opened_new(struct opened_list *list, struct stream *stream,
 uint64_t opened_number(const struct opened *opened);
 struct opened *opened_hold(uint64_t number);
 void opened_let_go(struct opened *opened);
+
+/* A write, and an fsync.  Who syncs each write gains nothing by an early answer: false
+ * for the first one after an fsync then. */
+bool opened_writes(struct opened *opened);
+void opened_syncs(struct opened *opened);
 
 #endif

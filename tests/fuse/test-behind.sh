@@ -43,6 +43,10 @@ steps open=a "write=a:$((8 * m)):$((64 * k)):d" "close=a"
 at_least "close waits too" "$(took 3)" 300
 is "the server has it then" "$(head -c $((8 * m + 10)) "$image" | tail -c 10)" dddddddddd
 
+steps open=a "write=a:0:4096:s" fsync=a "write=a:4096:4096:s" "write=a:8192:4096:s" fsync=a "write=a:0:4096:s"
+at_least "for who syncs each write, the write waits" "$(took 4)" 300
+at_most "for others not" "$(($(took 5) + $(took 7)))" 300
+
 # Where it is data, before the server says so.
 steps open=a open=b "write=a:$((16 * m)):$((64 * k)):e" "data=b:$((12 * m))" "write=a:$((24 * m)):4096:e" \
     "hole=b:$((16 * m))"
@@ -126,7 +130,7 @@ stop "$nbdkit_pid"
 new_image
 start_nbdkit --filter=error file "$image" error-pwrite=ENOSPC error-pwrite-rate=1 error-pwrite-file="$broken"
 start_nbdmount "$uri" "$(new_dir mnt)"
-steps open=a open=b "write=a:0:4096:o" fsync=a touch="$broken" "write=a:0:4096:n" fsync=a fsync=a fsync=b fsync=b
+steps open=a open=b "writes=a:0:2048:o:2" fsync=a touch="$broken" "write=a:0:4096:n" fsync=a fsync=a fsync=b fsync=b
 is "a write that fails was answered" "$(gave 6)" 4096
 is "fsync tells, with the server's error" "$(gave 7)" ENOSPC
 is "once" "$(gave 8)" 0
@@ -139,8 +143,8 @@ ok "the kernel does not keep what failed" wait_for old_bytes
 steps open=a touch="$broken" "write=a:0:4096:n" close=a open=b fsync=b close=b
 is "close tells" "$(gave 4)" ENOSPC
 is "and who opens it then is not told again" "$(gave 6)$(gave 7)" 00
-steps open=a "write=a:0:4096:n" fsync=a "write=a:4096:4096:n" "write=a:8192:4096:n" forget="$broken" "write=a:0:4096:q" fsync=a
-is "after fsync has told, writes are answered again" "$(gave 4)" 4096
+steps open=a "write=a:0:4096:n" "write=a:0:4096:n" fsync=a "write=a:4096:4096:n" fsync=a forget="$broken"
+is "after fsync has told, writes are answered again" "$(gave 4)$(gave 5)$(gave 6)" ENOSPC4096ENOSPC
 touch "$broken"
 steps open=a open=b "write=a:0:4096:n" close=b "write=a:4096:4096:n" forget="$broken" "write=a:8192:4096:r" fsync=a fsync=a
 is "a close before fsync tells" "$(gave 4)" ENOSPC
