@@ -31,6 +31,7 @@ define_rows() {
     row readers-16 mem "$mounts" measure_fio randread 1 16
     row readers-64 mem "$mounts" with_growth rand-qd1 rate more measure_fio randread 1 64
     row write-seq mem "$mounts" measure_write 1M
+    row write-seq-through mem "nbdmount base" compared_with write-seq rate with_options writebehind=0 measure_write 1M
     row write-4K mem "$mounts" shorter measure_write 4K
     row write-4K-writeback mem "nbdmount base" shorter compared_with write-4K rate with_options cache=writeback measure_write 4K
     row writers-4 mem "$mounts" shorter measure_fio_buffered randwrite 4
