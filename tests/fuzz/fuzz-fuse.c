@@ -394,6 +394,10 @@ choose(const uint8_t *data, struct disk *disk, struct options *options,
     options->fuse = (char *)(uintptr_t) "";
     source->retry_ms = data[1] & 64 ? 0 : 5000;
     source->replay = data[1] & 128 ? 0 : 1 << 20;
+    /* as options-check.c has it */
+    bool through = options->cache == CACHE_NONE || options->cache == CACHE_WRITEBACK;
+    options->writebehind = through || data[2] & 32 ? 0 : 1 << 20;
+    source->behind = options->writebehind;
 }
 
 static void
