@@ -26,13 +26,10 @@ new_image() { # SIZE
     truncate -s "$1" "$image"
 }
 
-# begin URI OPTIONS [ERRNO...]: mounts, and lets programs work; ERRNO is what may fail. The
-# programs do what failed again, so there each write has to tell of itself; what fsync tells
-# of writes that were answered before is for fuse/test-behind.sh.
+# begin URI OPTIONS [ERRNO...]: mounts, and lets programs work; ERRNO is what may fail.
 begin() {
     local uri=$1 options=$2
     shift 2
-    [ $# -eq 0 ] || options+=" -o writebehind=0"
     start_nbdmount $options "$uri" "$(new_dir mnt)"
     start workers "$workers" "$mnt/nbd" "$image" "$RANDOM" 6 "$tmp/stop" "$@"
     work_pid=$started_pid

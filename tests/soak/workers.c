@@ -10,7 +10,8 @@
  * each has done a few things; prints what was done, and before that when it begins, its
  * first error, and how it gets on when STOP exists.
  * Status 1: a byte was wrong, or an operation failed.  What fails with one of ERRNO
- * (EIO, ENOSPC, ESTALE) is done again until it succeeds.
+ * (EIO, ENOSPC, ESTALE) is done again until it succeeds; but of what was written since
+ * an fsync has succeeded, each byte may be as it was then, if the next fsync fails.
  *
  * With "reopen" operations may fail, for the mount is killed and made again.  Each
  * thread then opens FILE again and compares all of its part: what was answered must be
@@ -45,7 +46,10 @@ struct worker {
     uint64_t random;
     uint64_t from, len; /* its part */
     uint8_t *model;
-    uint8_t *buf; /* aligned */
+    uint8_t *synced;  /* what it was at the last fsync that succeeded */
+    uint8_t *changed; /* how often since then; 2: more than once */
+    bool owed;        /* a byte was as it was before: fsync has to fail */
+    uint8_t *buf;     /* aligned */
     int fd, direct, durable;
     uint64_t doubt_off, doubt_len; /* what was not answered */
     uint8_t *doubt;                /* and what it would have written */
@@ -54,7 +58,7 @@ struct worker {
 };
 
 static const char *file, *stop;
-static bool may_reopen;
+static bool may_reopen, may_fail;
 static bool expected[200]; /* errnos */
 static atomic_ulong errors, operations;
 static atomic_bool wrong;
@@ -106,6 +110,22 @@ again(ssize_t result)
     return true;
 }
 
+/* A write may have been answered and not done. */
+static bool
+may_be(const struct worker *w, uint64_t at, uint8_t got)
+{
+    return may_fail &&
+           (w->changed[at] > 1 || (w->changed[at] == 1 && got == w->synced[at]));
+}
+
+/* The bytes of [off, off + len) are now as in model. */
+static void
+has_changed(struct worker *w, uint64_t off, uint64_t len)
+{
+    for (uint64_t i = off; may_fail && i < off + len; i++)
+        w->changed[i] += w->changed[i] < 2;
+}
+
 static void
 compare(const struct worker *w, const uint8_t *got, uint64_t off, uint64_t len,
         const char *what)
@@ -140,6 +160,42 @@ settle(struct worker *w, const uint8_t *got, uint64_t off, uint64_t len)
         uint64_t at = off + i - w->doubt_off; /* large if it is before it */
         if (at < w->doubt_len && got[i] == w->doubt[at])
             w->model[off + i] = got[i];
+    }
+}
+
+/* As compare, before an fsync. */
+static void
+compare_unsynced(struct worker *w, uint8_t *got, uint64_t off, uint64_t len,
+                 const char *what)
+{
+    for (uint64_t i = 0; i < len; i++)
+        if (got[i] != w->model[off + i] && may_be(w, off + i, got[i])) {
+            got[i] = w->model[off + i];
+            w->owed = true;
+        }
+    compare(w, got, off, len, what);
+}
+
+/* An fsync has failed: what was changed is now what the server has. */
+static void
+learn(struct worker *w)
+{
+    w->owed = false;
+    posix_fadvise(w->fd, (off_t)w->from, (off_t)w->len, POSIX_FADV_DONTNEED);
+    for (uint64_t off = 0, len; off < w->len && !atomic_load(&wrong); off += len) {
+        len = w->len - off < 65536 ? w->len - off : 65536;
+        ssize_t n;
+        do
+            n = pread(w->direct, w->buf, len, (off_t)(w->from + off));
+        while (n != (ssize_t)len && again(n));
+        if (n != (ssize_t)len) {
+            complain(w, "reading after an error", off, len);
+            return;
+        }
+        for (uint64_t i = 0; i < len; i++)
+            if (may_be(w, off + i, w->buf[i]))
+                w->model[off + i] = w->buf[i];
+        compare(w, w->buf, off, len, "after an fsync that failed");
     }
 }
 
@@ -226,6 +282,7 @@ do_write(struct worker *w)
     while (n != (ssize_t)len && again(n));
     uint64_t written = n > 0 ? (uint64_t)n : 0;
     memcpy(w->model + off, w->buf, written);
+    has_changed(w, off, written);
     if (written < len) {
         failed(w, "write", off + written, len - written, w->buf + written);
         return;
@@ -249,7 +306,7 @@ do_read(struct worker *w)
         failed(w, "read", off, 0, NULL);
         return;
     }
-    compare(w, w->buf, off, len, direct ? "read past the cache" : "read");
+    compare_unsynced(w, w->buf, off, len, direct ? "read past the cache" : "read");
     w->reads++;
     w->bytes += len;
 }
@@ -271,6 +328,7 @@ do_zero(struct worker *w)
         return;
     }
     memset(w->model + off, 0, len);
+    has_changed(w, off, len);
     w->zeros++;
 }
 
@@ -278,19 +336,25 @@ static void
 do_sync(struct worker *w)
 {
     int r;
-    do
-        r = fsync(w->fd);
-    while (r == -1 && again(r));
+    while ((r = fsync(w->fd)) == -1 && again(r))
+        learn(w);
     if (r == -1) {
         failed(w, "fsync", 0, 0, NULL);
         return;
     }
+    errno = 0;
+    if (w->owed)
+        complain(w, "a write was lost, of which fsync says nothing", 0, w->len);
     for (uint64_t off = 0; off < w->len; off += IO_MAX) {
         uint64_t len = w->len - off < IO_MAX ? w->len - off : IO_MAX;
         if (pread(w->durable, w->buf, len, (off_t)(w->from + off)) != (ssize_t)len)
             complain(w, "the durable image", off, len);
         else
             compare(w, w->buf, off, len, "durable after fsync");
+    }
+    if (may_fail) {
+        memcpy(w->synced, w->model, w->len);
+        memset(w->changed, 0, w->len);
     }
     w->syncs++;
 }
@@ -350,11 +414,13 @@ prepare(struct worker *w, char **argv, uint64_t seed, uint64_t from, uint64_t le
     w->from = from;
     w->len = len;
     w->model = calloc(1, len);
+    w->synced = calloc(1, len);
+    w->changed = calloc(1, len);
     w->buf = aligned_alloc(4096, IO_MAX + 8192);
     w->doubt = malloc(IO_MAX + 8192);
     w->durable = open(argv[2], O_RDONLY | O_CLOEXEC);
-    if (w->model == NULL || w->buf == NULL || w->doubt == NULL || !open_file(w) ||
-        w->durable == -1)
+    if (w->model == NULL || w->synced == NULL || w->changed == NULL || w->buf == NULL ||
+        w->doubt == NULL || !open_file(w) || w->durable == -1)
         return false;
     /* In small pieces, of which some succeed however often the server fails. */
     for (uint64_t off = 0, some; off < len; off += some) {
@@ -366,6 +432,7 @@ prepare(struct worker *w, char **argv, uint64_t seed, uint64_t from, uint64_t le
         if (n != (ssize_t)some)
             return false;
     }
+    memcpy(w->synced, w->model, len);
     return true;
 }
 
@@ -380,7 +447,7 @@ expect(const char *word)
     may_reopen |= strcmp(word, "reopen") == 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(word, known[i].name) == 0)
-            return expected[known[i].number] = true;
+            return may_fail = expected[known[i].number] = true;
     return may_reopen;
 }
 
