@@ -182,7 +182,8 @@ find_idle(struct all *all)
     for (size_t i = 0; i < all->n_nodes; i++) {
         struct node *node = all->nodes[i];
         if (node->export != NULL && node->holds == 0 && !node->closing &&
-            node->used_ms <= before && export_requests(node->export) == 0) {
+            node->used_ms <= before && export_requests(node->export) == 0 &&
+            late_errors_untold(&node->export->late) == 0) { /* who opens it is told */
             node->closing = true;
             return node;
         }
@@ -204,8 +205,9 @@ all_close_idle(struct all *all)
         node->export = NULL;
         figures_add_past(&all->past, export->pool);
         pthread_mutex_unlock(&all->lock);
-        export_close(export, conn_clock_ms() + CLOSE_IDLE_MS, -1);
+        int result = export_close(export, conn_clock_ms() + CLOSE_IDLE_MS, -1);
         pthread_mutex_lock(&all->lock);
+        all->lost |= result != 0;
         node->closing = false;
         if (node->for_open != NULL) /* somebody came meanwhile */
             start_opening(all, node);

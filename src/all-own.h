@@ -91,6 +91,7 @@ struct all {
     bool alone;       /* for now nobody is to help it */
     unsigned opening; /* threads */
     bool stopping;
+    bool lost;           /* something could not be flushed, and was logged */
     bool told;           /* that listing fails */
     bool tells;          /* the server lists; only who asks for it looks at this */
     unsigned reloads;    /* listings that all_reload has asked for */

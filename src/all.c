@@ -158,6 +158,8 @@ all_close(struct all *all, int64_t deadline_ms, int hurry)
     while (all->opening > 0)
         pthread_cond_wait(&all->changed, &all->lock);
     struct pending *waiting = all->for_list;
+    if (all->lost)
+        result = -EIO;
     pthread_mutex_unlock(&all->lock);
     all_resume(all, waiting, EIO);
     for (size_t i = 0; i < all->n_nodes; i++) {

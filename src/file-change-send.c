@@ -66,13 +66,6 @@ remember(struct change *change, enum command_kind kind, uint64_t off, uint64_t l
     atomic_fetch_add(&change->refs, 1);
 }
 
-/* What it takes of what may be answered before it is done. */
-static size_t
-behind_bytes(const struct change *change)
-{
-    return sizeof *change + (change->end - change->off);
-}
-
 /* The program may go on; or the log has to have it first. */
 static void
 answer_before(struct change *change)
@@ -90,8 +83,8 @@ choose_answer(struct change *change)
 {
     struct behind *behind = &change->request.export->behind;
 
-    if (change->answer == ANSWER_MAY_BE_BEFORE && !change->cut &&
-        behind_take(behind, behind_bytes(change)))
+    if (change->answer == ANSWER_MAY_BE_BEFORE &&
+        behind_take(behind, change->end - change->off))
         change->answer = ANSWER_BEFORE;
 }
 
@@ -104,7 +97,7 @@ end_behind(struct change *change, int error)
     if (change->told && error != 0)
         export_write_failed(export, change->off, change->end, request_errno(error));
     if (change->answer == ANSWER_BEFORE)
-        behind_give(&export->behind, behind_bytes(change));
+        behind_give(&export->behind, change->end - change->off);
 }
 
 static void

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* refresh.c - see refresh.h
  *
- * A thread for each time, which is rare: to forget a page the kernel takes its lock,
- * and whoever reads it may hold that until we have answered.  So neither a FUSE worker
- * nor an I/O thread may do it.
+ * To forget a page the kernel takes its lock, and whoever reads it may hold that until
+ * we have answered.  So neither a FUSE worker nor an I/O thread may do it, but a thread
+ * that is there as long as there is something to tell, which is rare.
  */
 
 #define FUSE_USE_VERSION 314
@@ -23,14 +23,16 @@ struct refresh {
     uint64_t ino;
     off_t off; /* negative: only attributes */
     off_t len; /* 0: to the end */
+    struct refresh *next;
 };
 
 static struct {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
     struct fuse_session *session;
-    unsigned under_way;
-} refreshing = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0};
+    struct refresh *first, *last; /* to be done */
+    bool running;                 /* the thread */
+} refreshing = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 void
 refresh_start(struct fuse_session *session)
@@ -40,55 +42,72 @@ refresh_start(struct fuse_session *session)
     pthread_mutex_unlock(&refreshing.lock);
 }
 
-static void
-end_one(void)
+/* Under the lock: the next one, or NULL, and the thread is to end. */
+static struct refresh *
+take_next(void)
 {
-    pthread_mutex_lock(&refreshing.lock);
-    refreshing.under_way--;
+    struct refresh *refresh = refreshing.first;
+
+    if (refresh != NULL) {
+        refreshing.first = refresh->next;
+        return refresh;
+    }
+    refreshing.running = false;
     pthread_cond_broadcast(&refreshing.changed);
-    pthread_mutex_unlock(&refreshing.lock);
+    return NULL;
 }
 
 static void *
 refresh_thread(void *user_data)
 {
-    struct refresh *refresh = user_data;
+    struct refresh *refresh;
 
     pthread_mutex_lock(&refreshing.lock);
-    struct fuse_session *session = refreshing.session;
+    while ((refresh = take_next()) != NULL) {
+        struct fuse_session *session = refreshing.session;
+        pthread_mutex_unlock(&refreshing.lock);
+        /* An error means that the kernel does not know the file, or the mount is gone.
+         */
+        if (session != NULL)
+            fuse_lowlevel_notify_inval_inode(session, refresh->ino, refresh->off,
+                                             refresh->len);
+        free(refresh);
+        pthread_mutex_lock(&refreshing.lock);
+    }
     pthread_mutex_unlock(&refreshing.lock);
-    /* An error means that the kernel does not know the file, or the mount is gone. */
-    if (session != NULL)
-        fuse_lowlevel_notify_inval_inode(session, refresh->ino, refresh->off,
-                                         refresh->len);
-    free(refresh);
-    end_one();
-    return NULL;
+    return user_data;
 }
 
-static void
-start(uint64_t ino, off_t off, off_t len)
+/* Signals are for the main thread. */
+static bool
+start_thread(void)
 {
-    struct refresh *refresh = malloc(sizeof *refresh);
     pthread_t thread;
     sigset_t every, old;
 
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &old);
+    int r = pthread_create(&thread, NULL, refresh_thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r == 0)
+        pthread_detach(thread);
+    return r == 0;
+}
+
+static void
+tell(uint64_t ino, off_t off, off_t len)
+{
+    struct refresh *refresh = malloc(sizeof *refresh);
+
     if (refresh == NULL)
         return; /* the kernel finds out when it asks again */
-    *refresh = (struct refresh){ino, off, len};
+    *refresh = (struct refresh){.ino = ino, .off = off, .len = len};
     pthread_mutex_lock(&refreshing.lock);
-    refreshing.under_way++;
+    *(refreshing.first != NULL ? &refreshing.last->next : &refreshing.first) = refresh;
+    refreshing.last = refresh;
+    /* If it cannot start now, the next one does it all. */
+    refreshing.running = refreshing.running || start_thread();
     pthread_mutex_unlock(&refreshing.lock);
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &old); /* signals are for the main thread */
-    int r = pthread_create(&thread, NULL, refresh_thread, refresh);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r == 0) {
-        pthread_detach(thread);
-        return;
-    }
-    free(refresh);
-    end_one();
 }
 
 void
@@ -97,13 +116,13 @@ refresh_file(uint64_t ino, int64_t size)
     int64_t page = sysconf(_SC_PAGESIZE);
 
     /* Behind its end a cached page has zeros, which are no longer true. */
-    start(ino, size % page != 0 ? size - size % page : -1, 0);
+    tell(ino, size % page != 0 ? size - size % page : -1, 0);
 }
 
 void
 refresh_range(uint64_t ino, uint64_t off, uint64_t end)
 {
-    start(ino, (off_t)off, (off_t)(end - off));
+    tell(ino, (off_t)off, (off_t)(end - off));
 }
 
 bool
@@ -116,9 +135,9 @@ refresh_stop(void)
     until.tv_sec += STOP_S;
     pthread_mutex_lock(&refreshing.lock);
     refreshing.session = NULL;
-    while (refreshing.under_way > 0 && r == 0)
+    while (refreshing.running && r == 0)
         r = pthread_cond_timedwait(&refreshing.changed, &refreshing.lock, &until);
-    bool all = refreshing.under_way == 0;
+    bool all = !refreshing.running;
     pthread_mutex_unlock(&refreshing.lock);
     return all;
 }

@@ -4,21 +4,33 @@
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
 need_program jq truncate cmp timeout
-need_nbdkit file --filter=delay --filter=error --filter=fua
+need_nbdkit file eval --filter=delay --filter=error
 
-sparsefile=$abs_top_builddir/tests/fuse/sparsefile
 image=$tmp/image
 broken=$tmp/broken # while it exists the server has no space
 k=1024 m=$((1024 * 1024))
 
-# steps STEP...: with the mounted file; its lines are in $steps.
+# steps STEP...: with the mounted file.
+name=nbd
 steps() {
-    "$abs_top_builddir/tests/fuse/steps" "$mnt/nbd" "$@" >"$tmp/steps" 2>&1 || diag_file "$tmp/steps"
-    steps=$(cat "$tmp/steps")
+    "$abs_top_builddir/tests/fuse/steps" "$mnt/$name" "$@" >"$tmp/steps" 2>&1 || diag_file "$tmp/steps"
 }
 # What the nth step gave, and how long it took.
 gave() { awk -v n="$1" 'NR == n { print $2 }' "$tmp/steps"; }
 took() { awk -v n="$1" 'NR == n { print $3 }' "$tmp/steps"; }
+# quick NAME "N..." STEP...: the steps of these numbers wait for no write of the server's.
+# What does is slow each time; another may be now and then, where the machine has much to do.
+quick() {
+    local case=$1 numbers=$2 try n all=
+    shift 2
+    for try in 1 2 3 4; do
+        all=0
+        steps "$@"
+        for n in $numbers; do all=$((all + $(took "$n"))); done
+        [ "$all" -gt 250 ] || break
+    done
+    at_most "$case" "$all" 250
+}
 new_image() {
     rm -f "$image" && truncate -s "${1:-64M}" "$image"
 }
@@ -33,19 +45,18 @@ is "sixteen writes one after the other" "$(gave 2)" $m
 at_most "do not wait for the server each" "$(took 2)" 2000
 at_least "but fsync waits for all" "$(took 3)" 300
 ok "and then the server has them" cmp -n $m "$image" <(head -c $m /dev/zero | tr '\0' x)
-steps open=a open=b:direct "write=a:0:4096:y" "read=b:0:4096" "write=a:100000:3000:z" "read=b:98304:8192" \
-    "read=b:32768:4096"
+steps open=a open=b:direct "write=a:0:4096:y" "read=b:0:4096" "write=a:100000:3000:z" "read=b:98304:8192"
 is "a read that follows gets what was written" "$(gave 4)" y
 at_least "when the server has it" "$(took 4)" 300
 is "also where it is a part of what is read" "$(gave 6)" xzx
-at_most "others do not wait" "$(took 7)" 300
+quick "others do not wait" 4 open=a open=b:direct "write=a:0:4096:y" "read=b:32768:4096"
 steps open=a "write=a:$((8 * m)):$((64 * k)):d" "close=a"
 at_least "close waits too" "$(took 3)" 300
 is "the server has it then" "$(head -c $((8 * m + 10)) "$image" | tail -c 10)" dddddddddd
 
-steps open=a "write=a:0:4096:s" fsync=a "write=a:4096:4096:s" "write=a:8192:4096:s" fsync=a "write=a:0:4096:s"
-at_least "for who syncs each write, the write waits" "$(took 4)" 300
-at_most "for others not" "$(($(took 5) + $(took 7)))" 300
+quick "for others than who syncs each write it does not wait" "5 7" open=a "write=a:0:4096:s" fsync=a \
+    "write=a:4096:4096:s" "write=a:8192:4096:s" fsync=a "write=a:0:4096:s"
+at_least "for that one it does" "$(took 4)" 300
 
 # Where it is data, before the server says so.
 steps open=a open=b "write=a:$((16 * m)):$((64 * k)):e" "data=b:$((12 * m))" "write=a:$((24 * m)):4096:e" \
@@ -101,14 +112,13 @@ is "the daemon ends well" "$status" 0
 
 # Not more than it was told, and not where it was told not to.
 start_nbdmount -o writebehind=128K "$uri" "$(new_dir mnt)"
-steps open=a "writes=a:0:$((60 * k)):x:8"
+steps open=a "writes=a:0:$((64 * k)):x:8"
 at_least "writebehind=128K: three in half a second" "$(took 2)" 900
 stop_nbdmount
 for options in writebehind=0 cache=none writebehind=1G,cache=none; do
     start_nbdmount -o "$options" "$uri" "$(new_dir mnt)"
-    steps open=a "write=a:0:4096:x" "close=a"
-    at_least "$options: a write waits for the server" "$(took 2)" 400
-    at_most "and close does not" "$(took 3)" 300
+    quick "$options: close does not wait for the server" 3 open=a "write=a:0:4096:x" "close=a"
+    at_least "and a write does" "$(took 2)" 400
     stop_nbdmount
 done
 start_nbdmount "$uri" "$(new_dir mnt)"
@@ -182,4 +192,25 @@ start_nbdmount "$uri" "$(new_dir mnt)"
 run dd if=/dev/zero of="$mnt/nbd" bs=64k count=4 conv=notrunc
 like "dd says so otherwise too" "$err" "No space left"
 isnt "and fails" "$status" 0
+stop_nbdmount
+stop "$nbdkit_pid"
+
+# Among all exports of a server, where one that is not used is closed.
+mkdir "$tmp/exports" && truncate -s 1M "$tmp/exports/disk"
+name=disk
+start_nbdkit --filter=error file dir="$tmp/exports" error-pwrite=ENOSPC error-pwrite-rate=1
+start_nbdmount -o all,idle=1 "$uri" "$(new_dir mnt)"
+steps open=a "write=a:0:4096:n"
+pause 3
+steps open=a close=a
+is "an export that was not used meanwhile: who opens it next is told" "$(gave 2)" ENOSPC
+stop_nbdmount
+is "and the daemon ends well" "$status" 0
+start_nbdkit eval list_exports='echo disk' get_size='echo 1M' pread='head -c "$3" /dev/zero' \
+    pwrite='cat >/dev/null' can_write='exit 0' can_flush='exit 0' flush='echo EIO >&2; exit 1'
+start_nbdmount -o all,idle=1 "$uri" "$(new_dir mnt)"
+steps open=a "write=a:0:4096:n" close=a
+wait_for grep -q "could not be flushed" "$nbdmount_log"
+stop_nbdmount
+is "one that could not be flushed when it was closed: the daemon's status says it" "$status" 1
 done_testing
