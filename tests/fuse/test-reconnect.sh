@@ -40,7 +40,7 @@ dd if=/dev/urandom of="$image" bs=1M count=64 status=none
 cp "$image" "$tmp/want"
 dd if=/dev/urandom of="$tmp/new" bs=1M count=16 status=none
 dd if="$tmp/new" of="$tmp/want" bs=1M seek=20 conv=notrunc status=none
-server_up --filter=delay file "$image" rdelay=100ms wdelay=10ms
+server_up --filter=delay file "$image" rdelay=100ms wdelay=300ms
 start_nbdmount "$uri" "$(new_dir mnt)"
 dd if="$mnt/nbd" of="$tmp/got" bs=64k count=256 status=none 2>"$tmp/read.err" &
 reader=$!
