@@ -248,10 +248,10 @@ run_release_rx(struct nbd_handle *h)
     h->released_state = state;
 }
 
-void
-run_output(struct nbd_handle *h)
+/* After output: somebody has to see to what it has led to. */
+static void
+see_to_news(struct nbd_handle *h)
 {
-    write_output(h);
     bool news = proto_has_event(h->proto);
 
     if (h->rx == RX_FREE && news) {
@@ -261,6 +261,23 @@ run_output(struct nbd_handle *h)
     } else if (h->rx == RX_POLLING && (news || h->tx_blocked)) {
         run_kick(h);
     }
+}
+
+void
+run_output(struct nbd_handle *h)
+{
+    if (h->holds == 0)
+        write_output(h);
+    see_to_news(h);
+}
+
+void
+run_output_held(struct nbd_handle *h)
+{
+    if (h->holds == 0)
+        return;
+    write_output(h);
+    see_to_news(h);
 }
 
 void

@@ -249,6 +249,7 @@ run_wait(struct nbd_handle *h, wait_condition *condition, const void *arg,
         return 0;
     if (run_may_wait(h, e) == -1)
         return -1;
+    run_output_held(h);
     waiter_add(h, &w, false);
     if (slot)
         *slot = &w;
@@ -296,6 +297,7 @@ run_poll(struct nbd_handle *h, int user_fd, int timeout_ms, struct error *e)
                          handle_state_name(handle_state(h)));
     if (run_may_wait(h, e) == -1)
         return -1;
+    run_output_held(h);
     waiter_add(h, &w, true);
     do {
         if (h->rx != RX_FREE)
@@ -346,6 +348,7 @@ run_ready(struct nbd_handle *h, bool readable, struct error *e)
         run_drive(h, may_read, NULL, NULL);
         run_release_rx(h);
     } else {
+        run_output_held(h);
         run_output(h);
     }
     return outcome(h, e);

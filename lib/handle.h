@@ -160,7 +160,8 @@ struct nbd_handle {
     bool tx_blocked;      /* output is left that the socket does not take now */
     unsigned write_wants; /* where tx_blocked */
     bool write_side_shut;
-    int wake_fd; /* wakes who is POLLING; -1: nobody ever polled */
+    unsigned holds; /* while there are any, only who waits or reads sends */
+    int wake_fd;    /* wakes who is POLLING; -1: nobody ever polled */
     struct waiter *waiters, **last_waiter;
     uint64_t progress;       /* counts what happened */
     uint32_t released_state; /* when rx was let go last */
@@ -215,8 +216,10 @@ typedef bool wait_condition(const struct nbd_handle *h, const void *arg);
 /* All with the lock held, which they release meanwhile. */
 
 /* Writes what is to be written as far as the socket takes it, and handles what comes of
- * it.  After each change of the engine's output. */
+ * it.  After each change of the engine's output; nothing while the handle is held. */
 void run_output(struct nbd_handle *h);
+/* The same for what is held, by who is going to wait. */
+void run_output_held(struct nbd_handle *h);
 /* Starts on h->connector, or on h->stream where there is none. */
 void run_connect(struct nbd_handle *h);
 /* Ends the connection as if the server had failed, and tells everyone who waits. */

@@ -1,9 +1,10 @@
 # pages.mk - SPDX-License-Identifier: LGPL-2.1-or-later
 # The manual pages of the library, an automake fragment of lib/Makefile.am.  A page,
 # NAME.pod, is about the functions that its section NAME lists; each other one of them
-# has a page that only refers to it.  tests/examples compares these lists with libnbd.h.
+# has a page that only refers to it.  tests/examples compares these lists with the headers.
 pages_pod = \
 	nbdclient.pod \
+	nbdclient_hold.pod \
 	nbd_add_meta_context.pod \
 	nbd_aio_command_completed.pod \
 	nbd_aio_get_fd.pod \
@@ -57,6 +58,7 @@ pages_pod = \
 
 pages_3 = \
 	nbdclient.3 \
+	nbdclient_hold.3 \
 	nbd_add_meta_context.3 \
 	nbd_aio_command_completed.3 \
 	nbd_aio_get_fd.3 \
@@ -223,7 +225,8 @@ pages_alias_3 = \
 	nbd_stats_chunks_sent.3 \
 	nbd_supports_tls.3 \
 	nbd_supports_uri.3 \
-	nbd_supports_vsock.3
+	nbd_supports_vsock.3 \
+	nbdclient_release.3
 
 man_MANS += $(pages_3) $(pages_alias_3)
 EXTRA_DIST += $(pages_pod)

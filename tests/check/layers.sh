@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # layers.sh - includes go downwards only: lib/ by the prefix of its files, src/ sees of
-# lib/ its public header, and what a layer must not know it does not include
+# lib/ its public headers, and what a layer must not know it does not include
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 
 # layer: the layers below it that it may include (its own is always fine).
@@ -11,8 +11,9 @@ declare -A below=(
     [stream]="base libnbd"
     [connect]="base libnbd"
     [handle]="base wire proto stream connect libnbd"
-    [api]="base wire proto stream connect handle libnbd"
+    [api]="base wire proto stream connect handle libnbd nbdclient"
     [libnbd]=""
+    [nbdclient]="libnbd"
 )
 
 # The headers that a file includes: quoted ones as they are, the system's in <>.
@@ -29,7 +30,7 @@ wrong_in_lib() { # FOLDER
         [ -n "${below[$layer]+set}" ] || { echo "${file##*/} belongs to no layer"; continue; }
         while read -r header; do
             case $header in
-            '<libnbd.h>') echo "${file##*/} includes <libnbd.h>, which may be another library's" ;;
+            '<libnbd.h>') [ "$layer" = nbdclient ] || echo "${file##*/} includes <libnbd.h>, which may be another library's" ;;
             '<gnutls/'*)
                 case ${file##*/} in
                 stream-tls*) ;;
@@ -62,7 +63,7 @@ wrong_in_src() { # FOLDER LIB-FOLDER
     for file in "$1"/*.[ch]; do
         while read -r header; do
             case $header in
-            '<libnbd.h>' | config.h) ;;
+            '<libnbd.h>' | '<nbdclient.h>' | config.h) ;;
             '<'*)
                 header=${header#<}
                 [ ! -e "$2/${header%>}" ] || echo "${file##*/} includes <${header%>}>"
@@ -82,7 +83,7 @@ wrong_in_src() { # FOLDER LIB-FOLDER
 }
 
 is "lib/ includes downwards only" "$(wrong_in_lib "$abs_top_srcdir/lib")" ""
-is "src/ sees of lib/ only <libnbd.h>, and its extent map and log format see nothing" \
+is "src/ sees of lib/ only its public headers, and its extent map and log format see nothing" \
     "$(wrong_in_src "$abs_top_srcdir/src" "$abs_top_srcdir/lib")" ""
 
 # The checks themselves find what is wrong.

@@ -16,7 +16,7 @@ done
 
 # The sections of a page of the library.
 sections="NAME SYNOPSIS DESCRIPTION RETURN.VALUE ERRORS HANDLE.STATE THREADS EXAMPLE SEE.ALSO"
-for pod in lib/nbd_*.pod; do
+for pod in lib/nbd_*.pod lib/nbdclient_*.pod; do
     missing=
     for section in $sections; do
         grep -qE "^=head1 ${section}S?$" "$pod" || missing="$missing $section"

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# pages.pl - compares the manual pages of the library with libnbd.h, as TAP
+# pages.pl - compares the manual pages of the library with its headers, as TAP
 #
 #     pages.pl FOLDER-OF-LIB
 use strict;
@@ -35,13 +35,13 @@ sub squeeze {
 
 # ---- what the header declares: functions, and types of callbacks
 
-my $header = slurp("$lib/libnbd.h");
+my $header = slurp("$lib/libnbd.h") . slurp("$lib/nbdclient.h");
 $header =~ s{/\*.*?\*/}{}sg;
 $header =~ s/\\\n//g;
 $header =~ s/^#.*\n//mg;
 $header =~ s/LIBNBD_ATTRIBUTE_\w+\((?:[^()]|\([^()]*\))*\)//g;
 my (%prototype, %type);
-while ($header =~ /\bextern\s+([^"{};]*?\b(nbd_\w+)\([^;]*\))\s*;/g) {
+while ($header =~ /\bextern\s+([^"{};]*?\b(nbd(?:client)?_\w+)\([^;]*\))\s*;/g) {
     $prototype{$2} = squeeze("$1;");
 }
 while ($header =~ /(typedef struct \{[^{}]*\} (nbd_\w+);)/g) {
@@ -57,7 +57,7 @@ my @sections = ('NAME', 'SYNOPSIS', 'DESCRIPTION', 'RETURN VALUE', 'ERRORS',
 my (%page_of, @twice, @sections_wrong, @synopsis_wrong, @links, %reached);
 my @pods = sort map { m{([^/]+)\.pod$} } glob "$lib/*.pod";
 
-for my $page (grep { /^nbd_/ } @pods) {
+for my $page (grep { /^nbd(client)?_/ } @pods) {
     my $text = slurp("$lib/$page.pod");
     my @parts = split /^=head1 (.*)\n/m, $text;
     shift @parts;
@@ -79,12 +79,13 @@ for my $page (grep { /^nbd_/ } @pods) {
     # All that the synopsis declares is there as in the header, and it declares the
     # functions of the page and no others.
     my $synopsis = squeeze($part{SYNOPSIS});
-    $synopsis =~ s/^ ?#include <libnbd\.h> ?//
-        or push @synopsis_wrong, "$page does not include libnbd.h";
+    my $its = $page =~ /^nbdclient_/ ? 'nbdclient.h' : 'libnbd.h';
+    $synopsis =~ s/^ ?#include <\Q$its\E> ?//
+        or push @synopsis_wrong, "$page does not include $its";
     while ($synopsis =~ s/^(typedef struct\{[^{}]*\}(nbd_\w+);) ?//) {
         push @synopsis_wrong, "$page: $2" if ($type{$2} // '') ne $1;
     }
-    my $want = join '', map { $prototype{$_} // "($_ is not in libnbd.h)" } @names;
+    my $want = join '', map { $prototype{$_} // "($_ is in no header)" } @names;
     push @synopsis_wrong, "$page: $synopsis", "    not: $want" if $synopsis ne $want;
 }
 for my $page (@pods) {
@@ -92,7 +93,7 @@ for my $page (@pods) {
     push @links, map { [$page, $_] } $text =~ /L<(nbd\w+)\(3\)/g;
     next if $page ne 'nbdclient';
     my ($list) = $text =~ /^=head1 SEE ALSO\n(.*)/ms;
-    $reached{$_} = 1 for $list =~ /L<(nbd_\w+)\(3\)>/g;
+    $reached{$_} = 1 for $list =~ /L<(nbd(?:client)?_\w+)\(3\)>/g;
 }
 
 my @functions = sort keys %prototype;

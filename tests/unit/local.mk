@@ -23,6 +23,12 @@ TESTS += $(unit_proto_tests)
 noinst_HEADERS += %D%/proto-server.h %D%/proto-session.h %D%/proto-sessions.h \
 	%D%/proto-lies.h %D%/proto-options.h %D%/proto-table.h
 
+# What is not libnbd's.
+check_PROGRAMS += %D%/test-hold
+TESTS += %D%/test-hold
+%C%_test_hold_SOURCES = %D%/test-hold.c
+%C%_test_hold_LDADD = $(lib_public) -lpthread
+
 # The library's calls of these go through the test.
 if !SANITIZED
 check_PROGRAMS += %D%/test-no-memory
