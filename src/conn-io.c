@@ -223,7 +223,7 @@ static void
 wait_for(struct conn *conn, struct pollfd fd[2], int timeout_ms)
 {
     unsigned direction = nbd_aio_get_direction(conn->h);
-    bool lent = conn_lend_role(conn);
+    bool lent = conn_group_offer(conn) || conn_lend_role(conn);
 
     fd[0] = (struct pollfd){.fd = conn->wake, .events = POLLIN};
     fd[1] = (struct pollfd){.fd = nbd_aio_get_fd(conn->h)};

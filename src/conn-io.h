@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+struct conn_group;
 struct nbd_handle;
 
 /* command.error before the library has said anything */
@@ -43,6 +44,13 @@ struct conn {
     atomic_int reader;   /* an enum conn_reader */
     atomic_bool wanted;  /* the I/O thread waits for the role */
     atomic_uint leading; /* threads that look at this while they lead, or try to */
+    atomic_bool offered; /* a group has it in its list: see conn-group.c */
+    struct conn *offered_next;
+    struct conn_group *_Atomic group; /* that leads */
+    struct conn *led_next;            /* the group's own, with: */
+    short watched;                    /* what its socket is watched for; 0: it is not */
+    bool is_ready;                    /* there was something */
+    uint64_t token;                   /* by which that is told */
     atomic_uint in_flight;
     atomic_uint losses;                 /* connections that died */
     _Atomic int64_t changed_ms;         /* when h was made, or taken away */
@@ -99,6 +107,14 @@ void conn_lead_ends(void);
  * take it back when it has waited. */
 bool conn_lend_role(struct conn *conn);
 void conn_take_role(struct conn *conn);
+
+/* The same where there are groups.  True: one may have the role from now on, and
+ * conn_group_want makes it give that back. */
+bool conn_group_offer(struct conn *conn);
+void conn_group_want(struct conn *conn);
+
+/* Whether the calling thread's group has the role. */
+bool conn_group_leads(const struct conn *conn);
 
 /* Before the memory is freed. */
 void conn_wait_for_leader(struct conn *conn);

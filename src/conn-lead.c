@@ -88,7 +88,8 @@ take_lead(struct conn *conn)
 void
 conn_lead_submitted(struct conn *conn)
 {
-    if (atomic_load(&conn->reader) == READER_NONE && !take_lead(conn))
+    if (atomic_load(&conn->reader) == READER_NONE && !atomic_load(&conn->offered) &&
+        !take_lead(conn))
         conn_wake(conn);
 }
 
@@ -167,6 +168,7 @@ conn_take_role(struct conn *conn)
         atomic_store(&conn->wanted, true);
         if (take(conn, READER_IO))
             break;
+        conn_group_want(conn);
         if (poll(&fd, 1, TAKE_MS) > 0)
             conn_read_wake(conn);
     }

@@ -62,7 +62,7 @@ let_go(struct command *cmd)
     do
         cmd->next = head;
     while (!atomic_compare_exchange_weak(&conn->finished, &head, cmd));
-    if (conn != conn_io_of)
+    if (conn != conn_io_of && !conn_group_leads(conn))
         conn_wake(conn);
 }
 
@@ -190,8 +190,9 @@ conn_submit(struct conn *conn, struct command *cmd)
                                      : EIO;
         }
         /* The output got stuck: the I/O thread has to wait for POLLOUT too. */
-        must_wake = (nbd_aio_get_direction(conn->h) & LIBNBD_AIO_DIRECTION_WRITE) ||
-                    nbd_aio_is_dead(conn->h); /* and it may not have noticed that */
+        must_wake = !conn_group_leads(conn) &&
+                    ((nbd_aio_get_direction(conn->h) & LIBNBD_AIO_DIRECTION_WRITE) ||
+                     nbd_aio_is_dead(conn->h)); /* and it may not have noticed that */
     }
     pthread_rwlock_unlock(&conn->lock);
     let_go(cmd);

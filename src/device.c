@@ -1,73 +1,129 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* killpriv.c - see killpriv.h
+/* device.c - see device.h
  *
- * libfuse before 3.17 cannot say it, but lets its user read and write /dev/fuse: so the
- * flag is set in the one answer that has it.  All else goes through as it is.
+ * libfuse lets its user read and write /dev/fuse: so flags can be set in the one answer
+ * that has them, and answers taken to where they belong.  All else goes through as it
+ * is.
  */
 
 #define FUSE_USE_VERSION 314
 
-#include "killpriv.h"
+#include "device.h"
+#include "log.h"
+#include "ring-abi.h"
+#include "ring.h"
 
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* libfuse 3.17 and later can. */
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
-
-void
-killpriv_want(struct fuse_conn_info *conn)
-{
-    if (conn->capable & FUSE_CAP_HANDLE_KILLPRIV_V2)
-        conn->want |= FUSE_CAP_HANDLE_KILLPRIV_V2;
-}
-
-void
-killpriv_promise(struct fuse_session *session)
-{
-    (void)session;
-}
-
+#define LIBFUSE_SAYS_KILLPRIV true
 #else
+#define LIBFUSE_SAYS_KILLPRIV false
+#endif
 
 /* Where FUSE_INIT has got to.  It is the first request, and until it is answered there
  * is no other; one session in a process. */
-static _Atomic enum { AWAITED, OFFERED, OVER } init_state;
+static _Atomic enum { AWAITED, SEEN, OVER } init_state;
 static uint64_t init_unique;
+static uint32_t offered, offered2; /* flags and flags2 */
+static struct ring *ring;          /* NULL: not wanted */
+
+void
+device_want(struct fuse_conn_info *conn)
+{
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+    if (conn->capable & FUSE_CAP_HANDLE_KILLPRIV_V2)
+        conn->want |= FUSE_CAP_HANDLE_KILLPRIV_V2;
+#else
+    (void)conn;
+#endif
+}
+
+/* ---- FUSE_INIT */
 
 static void
-look_at_request(const void *buf, size_t len)
+look_at_init(const void *buf, size_t len)
 {
     const struct fuse_in_header *header = buf;
-    struct fuse_init_in init;
+    struct fuse_init_in init = {0};
     size_t least = offsetof(struct fuse_init_in, flags) + sizeof init.flags;
 
     if (len < sizeof *header + least || header->opcode != FUSE_INIT) {
         atomic_store(&init_state, OVER);
         return;
     }
-    memcpy(&init, header + 1, least);
+    len -= sizeof *header;
+    memcpy(&init, header + 1, len < sizeof init ? len : sizeof init);
     init_unique = header->unique;
-    atomic_store(&init_state, init.flags & FUSE_HANDLE_KILLPRIV_V2 ? OFFERED : OVER);
+    offered = init.flags;
+    offered2 = (init.flags & FUSE_INIT_EXT) ? init.flags2 : 0;
+    atomic_store(&init_state, SEEN);
 }
 
-static void
+/* Whether the ring is used from now on; if not, it is said why. */
+static bool
+promise_ring(struct fuse_init_out *init, size_t len)
+{
+    if (!(offered2 & RING_INIT_FLAG2)) {
+        log_warning(
+            "io_uring: the kernel does not offer it, so it is not used; root can "
+            "turn it on: echo Y >/sys/module/fuse/parameters/enable_uring");
+        return false;
+    }
+    if (len < offsetof(struct fuse_init_out, flags2) + sizeof init->flags2 ||
+        init->max_write > ring_payload_max(ring) ||
+        (size_t)init->max_pages * (size_t)getpagesize() > ring_payload_max(ring)) {
+        log_warning(
+            "io_uring: this libfuse asks for what there is no room for, so it is "
+            "not used");
+        return false;
+    }
+    init->flags |= FUSE_INIT_EXT;
+    init->flags2 |= RING_INIT_FLAG2;
+    return true;
+}
+
+/* True: it is the answer to FUSE_INIT, and the ring is used from then on. */
+static bool
 look_at_answer(const struct iovec *iov, int count)
 {
     const struct fuse_out_header *header = iov[0].iov_base;
     struct fuse_init_out *init = count > 1 ? iov[1].iov_base : NULL;
 
     if (iov[0].iov_len < sizeof *header || header->unique != init_unique)
-        return;
-    if (header->error == 0 && init != NULL &&
-        iov[1].iov_len >= offsetof(struct fuse_init_out, flags) + sizeof init->flags)
-        init->flags |= FUSE_HANDLE_KILLPRIV_V2;
+        return false;
     atomic_store(&init_state, OVER);
+    if (header->error != 0 || init == NULL ||
+        iov[1].iov_len < offsetof(struct fuse_init_out, flags) + sizeof init->flags)
+        return false;
+    if (!LIBFUSE_SAYS_KILLPRIV && (offered & FUSE_HANDLE_KILLPRIV_V2))
+        init->flags |= FUSE_HANDLE_KILLPRIV_V2;
+    if (ring == NULL || promise_ring(init, iov[1].iov_len))
+        return ring != NULL;
+    ring_end(ring);
+    return false;
+}
+
+/* ---- what libfuse calls */
+
+/* It names the request by the kernel's number. */
+static void
+name_interrupted(void *buf, size_t len)
+{
+    struct fuse_in_header *header = buf;
+    struct fuse_interrupt_in *interrupt = (struct fuse_interrupt_in *)(header + 1);
+
+    if (len >= sizeof *header + sizeof *interrupt && header->opcode == FUSE_INTERRUPT)
+        interrupt->unique = ring_name_of(interrupt->unique);
 }
 
 static ssize_t
@@ -76,32 +132,36 @@ on_read(int fd, void *buf, size_t len, void *userdata)
     ssize_t n = read(fd, buf, len);
 
     (void)userdata;
+    if (n > 0 && ring != NULL)
+        name_interrupted(buf, (size_t)n);
     if (n > 0 && atomic_load_explicit(&init_state, memory_order_relaxed) == AWAITED)
-        look_at_request(buf, (size_t)n);
+        look_at_init(buf, (size_t)n);
     return n;
 }
 
 static ssize_t
 on_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
+    bool use_ring = false;
+    ssize_t n;
+
     (void)userdata;
-    if (count > 0 && atomic_load_explicit(&init_state, memory_order_acquire) == OFFERED)
-        look_at_answer(iov, count);
-    return writev(fd, iov, count);
+    if (ring_answer(iov, count, &n))
+        return n;
+    if (count > 0 && atomic_load_explicit(&init_state, memory_order_acquire) == SEEN)
+        use_ring = look_at_answer(iov, count);
+    n = writev(fd, iov, count);
+    if (use_ring && n >= 0)
+        ring_go(ring, fd);
+    return n;
 }
 
 void
-killpriv_want(struct fuse_conn_info *conn)
-{
-    (void)conn;
-}
-
-void
-killpriv_promise(struct fuse_session *session)
+device_use(struct fuse_session *session, struct ring *its_ring)
 {
     static const struct fuse_custom_io io = {.writev = on_writev, .read = on_read};
 
-    fuse_session_custom_io(session, &io, fuse_session_fd(session));
+    ring = its_ring;
+    if (!LIBFUSE_SAYS_KILLPRIV || ring != NULL)
+        fuse_session_custom_io(session, &io, fuse_session_fd(session));
 }
-
-#endif

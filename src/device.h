@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* killpriv.h - extended attributes that do not cost a request for each write
+/* device.h - what goes through /dev/fuse that libfuse does not say or know
  *
  * Before each write(2) the kernel asks a file system that has extended attributes for
  * security.capability, which a write is to take away.  Not where the file system has
  * promised to do that itself (FUSE_HANDLE_KILLPRIV_V2), and for files that have neither
  * set-user-ID bits nor capabilities there is nothing to do.
+ *
+ * And where requests come through a ring, the kernel has to be told so, and the answers
+ * belong there.
  */
 
-#ifndef NBDMOUNT_KILLPRIV_H
-#define NBDMOUNT_KILLPRIV_H
+#ifndef NBDMOUNT_DEVICE_H
+#define NBDMOUNT_DEVICE_H
 
-struct fuse_session;
 struct fuse_conn_info;
+struct fuse_session;
+struct ring;
 
-/* For the init operation: where libfuse knows the promise. */
-void killpriv_want(struct fuse_conn_info *conn);
+/* For the init operation: what libfuse can say. */
+void device_want(struct fuse_conn_info *conn);
 
-/* After fuse_session_mount: where libfuse does not, the answer to FUSE_INIT is made to
- * say so.  Where that fails, writes cost one more request each. */
-void killpriv_promise(struct fuse_session *session);
+/* After fuse_session_mount: what it cannot say is put into the answer to FUSE_INIT.
+ * Where that fails, writes cost one more request each, and the ring, if it is not NULL,
+ * is not used, which is logged. */
+void device_use(struct fuse_session *session, struct ring *ring);
 
 #endif

@@ -3,10 +3,9 @@
 
 #define FUSE_USE_VERSION 314
 
+#include "device.h"
 #include "file.h"
 #include "fs.h"
-#include "killpriv.h"
-#include "log.h"
 
 #include <fuse_lowlevel.h>
 
@@ -19,21 +18,6 @@ set_cap(struct fuse_conn_info *conn, unsigned cap, bool on)
         conn->want &= ~cap;
     else if (conn->capable & cap)
         conn->want |= cap;
-}
-
-/* libfuse asks for it, and goes on without where there is none. */
-static void
-look_for_io_uring(const struct fs *fs, const struct fuse_conn_info *conn)
-{
-#ifdef FUSE_CAP_OVER_IO_URING
-    if (fs->options->io_uring && !(conn->capable & FUSE_CAP_OVER_IO_URING))
-        log_warning(
-            "io_uring: the kernel does not offer it, so it is not used; root can "
-            "turn it on: echo Y >/sys/module/fuse/parameters/enable_uring");
-#else
-    (void)fs;
-    (void)conn;
-#endif
 }
 
 void
@@ -50,8 +34,7 @@ fs_init(void *userdata, struct fuse_conn_info *conn)
     set_cap(conn, FUSE_CAP_PARALLEL_DIROPS, true);
     /* O_TRUNC comes as a setattr, which can be refused. */
     set_cap(conn, FUSE_CAP_ATOMIC_O_TRUNC, false);
-    killpriv_want(conn);
-    look_for_io_uring(fs, conn);
+    device_want(conn);
     /* Nobody but us changes the file, so its cache stays right. */
     set_cap(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
     set_cap(conn, FUSE_CAP_WRITEBACK_CACHE, fs->options->cache == CACHE_WRITEBACK);

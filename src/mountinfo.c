@@ -78,12 +78,20 @@ refuse(int error, char **why, const char *format, ...)
     return -error;
 }
 
+/* What the kernel says of a mount whose daemon is gone; of one that is just going, too:
+ * with io_uring that takes a moment. */
+static bool
+is_gone(int error)
+{
+    return error == ENOTCONN || error == ECONNABORTED;
+}
+
 /* As realpath, also where the last part is a mount that does not answer. */
 static char *
 path_of(const char *mountpoint)
 {
     char *path = realpath(mountpoint, NULL);
-    if (path != NULL || errno != ENOTCONN)
+    if (path != NULL || !is_gone(errno))
         return path;
 
     char *copy = strdup(mountpoint);
@@ -136,7 +144,7 @@ is_dead(const char *path)
 {
     struct statfs st;
 
-    return statfs(path, &st) == -1 && errno == ENOTCONN;
+    return statfs(path, &st) == -1 && is_gone(errno);
 }
 
 int

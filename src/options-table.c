@@ -168,7 +168,7 @@ const struct option_row option_rows[] = {
     {"auto_unmount", 0, false, NULL, "unmount also if nbdmount is killed",
      OPTIONS_KERNEL, .kind = OPTION_FUSE},
     {"io_uring", 0, false, NULL,
-     "requests through io_uring (libfuse 3.18, and Y in\n"
+     "requests through io_uring (Linux 6.14, and Y in\n"
      "/sys/module/fuse/parameters/enable_uring)",
      OPTIONS_KERNEL, OPTION_CUSTOM, .parse = option_io_uring},
     {"io_uring_q_depth", 0, false, "N", "requests in flight for each processor then",

@@ -3,6 +3,7 @@
 
 #include "options-values.h"
 #include "options-table.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -214,13 +215,7 @@ bool
 option_io_uring(struct options *options, const char *value, char **why)
 {
     (void)value;
-#ifdef HAVE_FUSE_IO_URING
-    (void)why;
     options->io_uring = true;
-    return true;
-#else
-    (void)options;
-    return option_refuse(why, "io_uring: this nbdmount was built with a libfuse that "
-                              "cannot do it; 3.18 or later can");
-#endif
+    return ring_is_built_in() ||
+           option_refuse(why, "io_uring: this nbdmount was built without liburing");
 }

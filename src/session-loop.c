@@ -41,6 +41,20 @@ struct loop {
     atomic_int error;  /* a negative errno, the first one */
 };
 
+/* One in a process; it stays, for whoever tells that it is to end. */
+static struct loop the_loop;
+
+void
+session_loop_end(int error)
+{
+    int none = 0;
+
+    if (error != 0)
+        atomic_compare_exchange_strong(&the_loop.error, &none, -error);
+    fuse_session_exit(the_loop.session);
+    sem_post(&the_loop.ended);
+}
+
 static void
 free_request(void *mem)
 {
@@ -159,24 +173,23 @@ start_threads(struct loop *loop, pthread_t *thread)
 int
 session_loop(struct fuse_session *session)
 {
-    struct loop loop = {.session = session};
+    struct loop *loop = &the_loop;
     pthread_t thread[THREADS];
 
-    sem_init(&loop.ended, 0, 0);
-    sem_init(&loop.unpark, 0, 0);
-    unsigned n = start_threads(&loop, thread);
+    loop->session = session;
+    sem_init(&loop->ended, 0, 0);
+    sem_init(&loop->unpark, 0, 0);
+    unsigned n = start_threads(loop, thread);
     if (n == 0) {
         log_error("no thread can be started");
-        atomic_store(&loop.error, -EAGAIN);
+        atomic_store(&loop->error, -EAGAIN);
     }
     while (n > 0 && !fuse_session_exited(session))
-        sem_wait(&loop.ended); /* a signal ends that */
+        sem_wait(&loop->ended); /* a signal ends that */
     for (unsigned i = 0; i < n; i++)
         pthread_cancel(thread[i]);
     for (unsigned i = 0; i < n; i++)
         pthread_join(thread[i], NULL);
-    sem_destroy(&loop.ended);
-    sem_destroy(&loop.unpark);
     fuse_session_reset(session);
-    return atomic_load(&loop.error);
+    return atomic_load(&loop->error);
 }

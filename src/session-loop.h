@@ -14,4 +14,7 @@ struct fuse_session;
  * because it was unmounted.  0 or a negative errno. */
 int session_loop(struct fuse_session *session);
 
+/* From any thread while it serves, and later: it is to end, with an errno or 0. */
+void session_loop_end(int error);
+
 #endif

@@ -8,11 +8,12 @@
 
 #include "session.h"
 #include "all.h"
+#include "device.h"
 #include "file.h"
-#include "killpriv.h"
 #include "log.h"
 #include "mountinfo.h"
 #include "refresh.h"
+#include "ring.h"
 #include "session-loop.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RING_DEPTH 32   /* libfuse's 8 halve the rate of who has more in flight */
+#define RING_DEPTH 32   /* requests of each processor */
 #define SOURCE_MAX 1024 /* bytes of the source's name; mount(2) takes a page */
 
 struct session {
@@ -35,6 +36,7 @@ struct session {
     const struct options *options;
     const char *source_text;
     struct fs *fs;
+    struct ring *ring; /* or NULL */
     bool mounted;
     bool in_use; /* by a thread that hangs in the kernel */
 };
@@ -92,13 +94,6 @@ session_check_mountpoint(const struct options *options, char **path, bool *is_di
     return true;
 }
 
-/* libfuse says so as information only, and goes on without. */
-static bool
-is_io_uring_refused(const char *line)
-{
-    return strstr(line, "failed to start io-uring") != NULL;
-}
-
 /* libfuse gives a line in pieces: it is told when its newline comes. */
 static void
 on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
@@ -116,27 +111,12 @@ on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
         return;
     line[strcspn(line, "\n")] = '\0';
     used = 0;
-    if (is_io_uring_refused(line))
-        log_warning("io_uring: this libfuse was built without it, or cannot start it, "
-                    "so it is not used");
-    else if (level <= FUSE_LOG_ERR)
+    if (level <= FUSE_LOG_ERR)
         log_error("%s", line);
     else if (level <= FUSE_LOG_WARNING)
         log_warning("%s", line);
     else
         log_debug("%s", line);
-}
-
-static bool
-add_io_uring(char **all, const struct options *options)
-{
-    char depth[40];
-
-    if (!options->io_uring)
-        return true;
-    snprintf(depth, sizeof depth, "io_uring_q_depth=%u",
-             options->io_uring_depth == 0 ? RING_DEPTH : options->io_uring_depth);
-    return fuse_opt_add_opt(all, "io_uring") == 0 && fuse_opt_add_opt(all, depth) == 0;
 }
 
 /* The words on libfuse's command line. */
@@ -156,7 +136,7 @@ add_arguments(struct fuse_args *args, const struct options *options,
            fuse_opt_add_opt_escaped(&all, name) == 0 &&
            (!options->read_only || fuse_opt_add_opt(&all, "ro") == 0) &&
            (*options->fuse == '\0' || fuse_opt_add_opt(&all, options->fuse) == 0) &&
-           add_io_uring(&all, options) && fuse_opt_add_arg(args, "nbdmount") == 0 &&
+           fuse_opt_add_arg(args, "nbdmount") == 0 &&
            fuse_opt_add_arg(args, "-o") == 0 && fuse_opt_add_arg(args, all) == 0 &&
            (!options->debug || fuse_opt_add_arg(args, "-d") == 0);
     free(all);
@@ -213,6 +193,30 @@ session_new(const struct options *options, const char *source_text, struct fs *f
     return session;
 }
 
+static void
+on_ring_ended(void *user_data, int error)
+{
+    (void)user_data;
+    session_loop_end(error);
+}
+
+/* The mount works without too. */
+static void
+make_ring(struct session *session)
+{
+    unsigned depth = session->options->io_uring_depth;
+    char *why = NULL;
+
+    if (!session->options->io_uring)
+        return;
+    const struct ring_use use = {session->fuse, on_ring_ended, NULL};
+    session->ring = ring_new(&use, depth == 0 ? RING_DEPTH : depth, &why);
+    if (session->ring == NULL)
+        log_warning("io_uring: it cannot be set up, so it is not used: %s",
+                    why != NULL ? why : "out of memory");
+    free(why);
+}
+
 int
 session_mount(struct session *session, const char *path)
 {
@@ -224,7 +228,8 @@ session_mount(struct session *session, const char *path)
         return -EIO;
     }
     session->mounted = true;
-    killpriv_promise(session->fuse);
+    make_ring(session);
+    device_use(session->fuse, session->ring);
     refresh_start(session->fuse);
     return 0;
 }
@@ -232,7 +237,10 @@ session_mount(struct session *session, const char *path)
 int
 session_serve(struct session *session)
 {
-    return session_loop(session->fuse);
+    int r = session_loop(session->fuse);
+
+    ring_drain(session->ring);
+    return r;
 }
 
 void
@@ -248,6 +256,8 @@ session_unmount(struct session *session)
     if (session->mounted)
         fuse_session_unmount(session->fuse);
     session->mounted = false;
+    ring_free(session->ring);
+    session->ring = NULL;
 }
 
 void

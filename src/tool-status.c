@@ -110,7 +110,7 @@ show_mount(struct asking *asking)
 
     if (n == -ENODATA || n == -EOPNOTSUPP || n == -EPERM)
         log_error("%s: not a mount of nbdmount, nor in one", asking->path);
-    else if (n == -ENOTCONN)
+    else if (n == -ENOTCONN || n == -ECONNABORTED) /* or is just going */
         log_error("%s: the daemon of this mount is gone; take the mount away with: "
                   "nbdmount --clean %s",
                   asking->path, asking->path);

@@ -58,7 +58,7 @@ mount_program() {
     if ! wait_while_alive "$daemon_pid" can_read_file; then
         reason="did not mount"
     elif [ "$mount_options" = io_uring ] &&
-        ! grep -qs '^fuse-ring' "/proc/$daemon_pid/task/"*/comm; then
+        ! ls -l "/proc/$daemon_pid/fd" | grep -q 'io_uring'; then
         reason="io_uring is not used"
     else
         return 0
@@ -91,7 +91,7 @@ why_not() { # PROGRAM
 # Prints why nbdmount does not get its requests through io_uring here, or nothing.
 why_no_io_uring() {
     if ! "${nbdmount_command[@]}" --help -o io_uring >/dev/null 2>&1; then
-        echo "nbdmount's libfuse cannot do it"
+        echo "nbdmount was built without liburing"
     elif [ "$(cat /sys/module/fuse/parameters/enable_uring 2>/dev/null)" != Y ]; then
         echo "not enabled in /sys/module/fuse/parameters/enable_uring"
     fi

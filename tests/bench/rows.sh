@@ -26,7 +26,7 @@ define_rows() {
     row rand-qd1-no-ahead mem "nbdmount base" with_options readahead=0 measure_fio_buffered randread 1
     row rand-qd1-buffered mem "$mounts" compared_with rand-qd1-no-ahead rate measure_fio_buffered randread 1
     row rand-qd32 mem "$mounts" measure_fio randread 32 1
-    row rand-qd32-io-uring mem "nbdmount base" compared_with rand-qd32 rate with_io_uring with_connections 2 measure_fio randread 32 1
+    row rand-qd32-io-uring mem "nbdmount base" compared_with rand-qd32 rate with_io_uring measure_fio randread 32 1
     row readers-4 mem "$mounts" shorter measure_fio randread 1 4
     row readers-16 mem "$mounts" measure_fio randread 1 16
     row readers-64 mem "$mounts" with_growth rand-qd1 rate more measure_fio randread 1 64

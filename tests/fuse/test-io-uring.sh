@@ -1,27 +1,46 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# -o io_uring: the same bytes, by another way to the kernel. Debian 12's libfuse has not got
-# it: see README.md.
+# -o io_uring: the same bytes, by another way to the kernel; and what a mount has to do when
+# things go wrong, this way. Root may have to let the kernel offer it for the time of the test.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 
 need_fuse
-need_nbdkit pattern file
+need_program fio nbdcopy dd cmp timeout jq
+need_nbdkit pattern file memory --filter=delay --filter=error
 run "$nbdmount" --help -o io_uring
-[ "$status" -eq 0 ] || skip_all "built with a libfuse that has no io_uring"
-[ "$(cat /sys/module/fuse/parameters/enable_uring 2>/dev/null)" = Y ] ||
-    skip_all "the kernel has no FUSE over io_uring, or it is not enabled"
+[ "$status" -eq 0 ] || skip_all "built without liburing"
 
-rings() { grep -hc '^fuse-ring' "/proc/$nbdmount_pid/task/"*/comm | awk '{ n += $1 } END { print n }'; }
+# The kernel offers it to mounts that are made while this is so; others have nothing of it.
+switch=/sys/module/fuse/parameters/enable_uring
+[ -e "$switch" ] || skip_all "the kernel has no FUSE over io_uring (Linux 6.14 and later)"
+was=$(cat "$switch")
+may_switch() { echo "$1" >"$switch" 2>/dev/null && [ "$(cat "$switch")" = "$1" ]; }
+[ "$was" = Y ] || may_switch Y || skip_all "io_uring is not enabled in $switch, which only root can do"
+switch_back() { [ "$was" = Y ] || echo "$was" >"$switch"; }
+trap 'switch_back; cleanup' EXIT
+
+rings() { ls -l "/proc/$nbdmount_pid/fd" | grep -c 'anon_inode:\[io_uring\]'; }
+says() { grep -qF -- "$1" "$nbdmount_log"; }
+ends_well() {
+    stop_nbdmount
+    is "the daemon ends well" "$status" 0
+    unlike "and has nothing to say" "$(cat "$nbdmount_log")" "io_uring"
+}
+
+# ---- the same bytes
 
 start_nbdkit pattern 256M
 start_nbdmount -o io_uring "$uri" "$(new_dir mnt)"
 at_least "requests come through rings" "$(rings)" 1
 nbdcopy "$uri" "$tmp/right"
 ok "what is read is what is there" cmp "$tmp/right" "$mnt/nbd"
-ok "so are blocks here and there, many at a time" \
+ok "so are blocks here and there, many at a time, from all processors" \
     fio --name=read --filename="$mnt/nbd" --rw=randread --bs=4k --direct=1 --ioengine=libaio \
-    --iodepth=32 --number_ios=20000 --size=256M --output="$tmp/fio"
-stop_nbdmount
-is "and the daemon ends well" "$status" 0
+    --iodepth=64 --numjobs=4 --number_ios=20000 --size=256M --output="$tmp/fio"
+ok "and small ones one at a time" cmp -n 200000 "$tmp/right" <(dd if="$mnt/nbd" bs=512 count=400 iflag=direct status=none)
+is "names and attributes come too" "$(stat -c '%s %F' "$mnt/nbd")" "268435456 regular file"
+is "extended ones" "$("$nbdmount" --status --json "$mnt" | jq -r '.exports[0].connections_live > 0')" true
+nok "what is not there is not there" stat "$mnt/other"
+ends_well
 
 truncate -s 256M "$tmp/disk.img"
 start_nbdkit file "$tmp/disk.img"
@@ -35,4 +54,94 @@ kill -TERM "$nbdmount_pid"
 ok "a signal ends it" wait_for is_gone "$nbdmount_pid"
 stop "$nbdmount_pid"
 is "well" "$status" 0
+
+start_nbdmount -o io_uring,io_uring_q_depth=1 -C 4 "$uri" "$(new_dir mnt)"
+ok "one request for each processor is enough" cmp "$tmp/right" "$mnt/nbd"
+ends_well
+
+# ---- things go wrong
+
+sock=$tmp/dies.sock uri="nbd+unix:///?socket=$tmp/dies.sock"
+server_up() {
+    rm -f "$sock" "$tmp/pid"
+    start nbdkit nbdkit --foreground --exit-with-parent --pidfile="$tmp/pid" --unix="$sock" "$@"
+    server=$started_pid
+    wait_while_alive "$server" test -s "$tmp/pid" || bail_out "nbdkit does not start"
+}
+server_down() {
+    kill -s KILL "$server"
+    wait_for is_gone "$server"
+    wait "$server" 2>/dev/null
+}
+requests_are() { [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].requests)" -eq "$1" ]; }
+
+cp "$tmp/right" "$tmp/want"
+server_up --filter=delay file "$tmp/disk.img" rdelay=500ms
+start_nbdmount -o io_uring "$uri" "$(new_dir mnt)"
+dd if="$mnt/nbd" of="$tmp/got" bs=1M iflag=direct count=8 status=none &
+reader=$!
+ok "a read is under way" wait_for requests_are 1
+server_down
+ok "its server is lost" wait_for says "connection lost"
+ok "stat answers meanwhile" timeout 5 stat "$mnt/nbd"
+server_up file "$tmp/disk.img"
+ok "when there is one again, it is done" wait_for is_gone "$reader"
+wait "$reader"
+is "without an error" $? 0
+ok "and has the right bytes" cmp -n 8388608 "$tmp/got" "$tmp/right"
+server_down
+server_up --filter=delay file "$tmp/disk.img" rdelay=60
+dd if="$mnt/nbd" of=/dev/null bs=4k iflag=direct skip=999 count=1 status=none 2>/dev/null &
+reader=$!
+ok "a server keeps silent" wait_for requests_are 1
+kill -s KILL "$reader"
+ok "who is killed goes" wait_for is_gone "$reader"
+wait "$reader" 2>/dev/null
+timeout -s INT 1 cat "$mnt/nbd" >/dev/null
+isnt "who is interrupted too" $? 0
+server_down
+server_up file "$tmp/disk.img"
+ok "then all is as before" cmp "$tmp/right" "$mnt/nbd"
+stop_nbdmount
+is "and the daemon ends well" "$status" 0
+
+start_nbdmount -o io_uring "$uri" "$(new_dir mnt)"
+dd if=/dev/urandom of="$tmp/new" bs=1M count=4 status=none
+ok "written before a signal" dd if="$tmp/new" of="$mnt/nbd" bs=64k conv=notrunc status=none
+kill -TERM "$nbdmount_pid"
+ok "the daemon ends" wait_for is_gone "$nbdmount_pid"
+ok "and the bytes are at the server" cmp -n 4194304 "$tmp/new" "$tmp/disk.img"
+stop "$nbdmount_pid"
+
+start_nbdmount -o io_uring "$uri" "$(new_dir mnt)"
+kill -s KILL "$nbdmount_pid"
+wait_for is_gone "$nbdmount_pid"
+stop "$nbdmount_pid"
+run timeout 10 stat "$mnt/nbd"
+is "a daemon that is killed: an error, and nobody hangs" "$status" 1
+ok "the dead mount is taken away" timeout 10 "$nbdmount" --clean "$mnt"
+
+server_down
+server_up --filter=error memory 1M error-pread-rate=50% error=EIO
+start_nbdmount -o io_uring,readahead=0,cache=none "$uri" "$(new_dir mnt)"
+failures=0
+for ((i = 0; i < 64; i++)); do
+    dd if="$mnt/nbd" of=/dev/null bs=4k skip="$i" count=1 iflag=direct status=none 2>/dev/null || failures=$((failures + 1))
+done
+at_least "the server's errors are told" "$failures" 5
+at_most "and no others" "$failures" 59
+ends_well
+
+# ---- not offered
+
+if [ "$was" != Y ]; then
+    may_switch N
+    start_nbdmount -o io_uring "$uri" "$(new_dir mnt)"
+    ok "where the kernel does not offer it, that is said" says "io_uring: the kernel does not offer it"
+    ok "and how it can be had" says "echo Y >$switch"
+    is "the mount works without" "$(stat -c %s "$mnt/nbd")" 1048576
+    is "and no ring is left" "$(rings)" 0
+    stop_nbdmount
+    is "the daemon ends well" "$status" 0
+fi
 done_testing

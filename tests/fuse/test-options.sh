@@ -11,7 +11,7 @@ for word in --tls= --cache= --truncate= --meta-context= "The file:" "TLS:" allow
     like "--help has $word" "$out" "$word"
 done
 run "$nbdmount" --help -o io_uring
-like "io_uring is there, or it is said what it needs" "$status $err" '^0 $|^1 .*io_uring.*3\.18'
+like "io_uring is there, or it is said what it needs" "$status $err" '^0 $|^1 .*io_uring.*liburing'
 run "$nbdmount" --help
 is "its lines fit a terminal" "$(awk 'length > 80' "$tmp/.out")" ""
 
