@@ -20,7 +20,7 @@ truncate -s 64M "$image"
 cp "$image" "$tmp/want"
 dd if=/dev/urandom of="$tmp/new" bs=1M count=16 status=none
 dd if="$tmp/new" of="$tmp/want" bs=1M seek=32 conv=notrunc status=none
-start_server --filter=delay file "$image" rdelay=200ms wdelay=20ms
+start_server --filter=delay file "$image" rdelay=200ms wdelay=500ms
 start_nbdmount "nbd+unix:///?socket=$sock" "$(new_dir mnt)"
 
 # begin NAME COMMAND...: its process in ${pids[NAME]}, what it says in $tmp/NAME.log.
