@@ -161,7 +161,15 @@ device_use(struct fuse_session *session, struct ring *its_ring)
 {
     static const struct fuse_custom_io io = {.writev = on_writev, .read = on_read};
 
+    if (LIBFUSE_SAYS_KILLPRIV && its_ring == NULL)
+        return;
     ring = its_ring;
-    if (!LIBFUSE_SAYS_KILLPRIV || ring != NULL)
-        fuse_session_custom_io(session, &io, fuse_session_fd(session));
+    if (fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0 ||
+        ring == NULL)
+        return;
+    log_warning(
+        "io_uring: this libfuse lets nobody read and write for it, so it is not "
+        "used; 3.18 and later have to be built with enable-custom-io for that");
+    ring_end(ring);
+    ring = NULL;
 }

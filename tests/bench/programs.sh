@@ -58,7 +58,7 @@ mount_program() {
     if ! wait_while_alive "$daemon_pid" can_read_file; then
         reason="did not mount"
     elif [ "$mount_options" = io_uring ] &&
-        ! ls -l "/proc/$daemon_pid/fd" | grep -q 'io_uring'; then
+        ! awk '/^CqTail:/ && $2 > 2 { used = 1 } END { exit !used }' "/proc/$daemon_pid/fdinfo/"*; then
         reason="io_uring is not used"
     else
         return 0
