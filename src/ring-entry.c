@@ -7,7 +7,8 @@
  * gives them, and the payload is long.
  *
  * To libfuse a request goes by the entry's place in place of the kernel's number, so
- * that nothing has to be looked up when it is answered.
+ * that nothing has to be looked up when it is answered; and by how often the entry has
+ * been used, so that no answer and no interruption can be taken for another request's.
  */
 
 #define FUSE_USE_VERSION 314
@@ -26,9 +27,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE     ((size_t)4096)
-#define STRIDE   (2 * PAGE + FILE_TRANSFER_MAX)
-#define NAME_BIT (UINT64_C(1) << 62) /* the kernel does not get there by counting */
+#define PAGE   ((size_t)4096)
+#define STRIDE (2 * PAGE + FILE_TRANSFER_MAX)
+/* A name is this, what the entry was used for before, the entry's number, and bit 0,
+ * which is for interrupts.  The kernel does not get there by counting. */
+#define NAME_BIT     (UINT64_C(1) << 62)
+#define USES_SHIFT   25
+#define USES_MASK    ((UINT64_C(1) << (62 - USES_SHIFT)) - 1)
+#define NUMBER_SHIFT 1
+#define NUMBER_MASK  ((UINT64_C(1) << (USES_SHIFT - NUMBER_SHIFT)) - 1)
 
 struct ring *_Atomic ring_current;
 
@@ -52,10 +59,12 @@ ring_make_entries(struct ring *ring, unsigned depth)
 {
     size_t n = (size_t)ring->n_queues * depth;
 
-    ring->entries = calloc(n, sizeof ring->entries[0]);
+    ring->entries = n <= NUMBER_MASK ? calloc(n, sizeof ring->entries[0]) : NULL;
+    if (ring->entries == NULL)
+        return false;
     void *memory = mmap(NULL, n * STRIDE, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || ring->entries == NULL)
+    if (memory == MAP_FAILED)
         return false;
     ring->memory = memory;
     ring->memory_len = n * STRIDE;
@@ -79,12 +88,24 @@ ring_payload_max(const struct ring *ring)
     return ring->entries[0].iov[1].iov_len;
 }
 
+/* For the request that comes to it now. */
 static uint64_t
-name_of(const struct entry *entry)
+next_name(struct entry *entry)
 {
-    size_t i = (size_t)(entry - entry->thread->ring->entries);
+    uint64_t number = (uint64_t)(entry - entry->thread->ring->entries);
 
-    return NAME_BIT | (uint64_t)i << 1; /* bit 0 is for interrupts */
+    entry->uses++;
+    return NAME_BIT | (entry->uses & USES_MASK) << USES_SHIFT | number << NUMBER_SHIFT;
+}
+
+/* NULL: there is none. */
+static struct entry *
+entry_of(uint64_t name)
+{
+    struct ring *ring = atomic_load_explicit(&ring_current, memory_order_acquire);
+    uint64_t i = name >> NUMBER_SHIFT & NUMBER_MASK;
+
+    return ring != NULL && i < ring->n_entries ? &ring->entries[i] : NULL;
 }
 
 uint64_t
@@ -92,9 +113,14 @@ ring_name_of(uint64_t unique)
 {
     struct ring *ring = atomic_load(&ring_current);
 
-    for (unsigned i = 0; ring != NULL && i < ring->n_entries; i++)
-        if (atomic_load(&ring->entries[i].unique) == unique)
-            return name_of(&ring->entries[i]);
+    for (unsigned i = 0; ring != NULL && i < ring->n_entries; i++) {
+        struct entry *entry = &ring->entries[i];
+        if (atomic_load(&entry->unique) != unique)
+            continue;
+        uint64_t name = atomic_load(&entry->name);
+        if (atomic_load(&entry->unique) == unique) /* still: it is that one's */
+            return name;
+    }
     return unique;
 }
 
@@ -106,7 +132,7 @@ ring_take_request(struct entry *entry)
     size_t payload_len = header->payload_len;
 
     memcpy(&in, header->in_out, sizeof in);
-    if (in.len < sizeof in + payload_len ||
+    if (payload_len > FILE_TRANSFER_MAX || in.len < sizeof in + payload_len ||
         in.len - sizeof in - payload_len > sizeof header->op_in) {
         struct fuse_out_header out = {sizeof out, -EIO, in.unique};
         memcpy(entry->header->in_out, &out, sizeof out);
@@ -116,8 +142,10 @@ ring_take_request(struct entry *entry)
     }
     size_t op_len = in.len - sizeof in - payload_len;
     uint8_t *request = entry->payload - op_len - sizeof in;
+    uint64_t name = next_name(entry);
+    atomic_store(&entry->name, name);
     atomic_store(&entry->unique, in.unique);
-    in.unique = name_of(entry);
+    in.unique = name;
     memcpy(request, &in, sizeof in);
     memcpy(request + sizeof in, header->op_in, op_len);
     struct fuse_buf buf = {.mem = request, .size = in.len};
@@ -142,7 +170,6 @@ copy_payload(struct entry *entry, const struct iovec *iov, int count)
 bool
 ring_answer(const struct iovec *iov, int count, ssize_t *n)
 {
-    struct ring *ring = atomic_load_explicit(&ring_current, memory_order_acquire);
     struct fuse_out_header out;
 
     if (count < 1 || iov[0].iov_len != sizeof out)
@@ -150,10 +177,9 @@ ring_answer(const struct iovec *iov, int count, ssize_t *n)
     memcpy(&out, iov[0].iov_base, sizeof out);
     if ((out.unique & NAME_BIT) == 0)
         return false;
-    size_t i = (out.unique & ~NAME_BIT) >> 1;
-    struct entry *entry =
-        ring != NULL && i < ring->n_entries ? &ring->entries[i] : NULL;
-    out.unique = entry != NULL ? atomic_exchange(&entry->unique, 0) : 0;
+    struct entry *entry = entry_of(out.unique);
+    bool is_its = entry != NULL && atomic_load(&entry->name) == out.unique;
+    out.unique = is_its ? atomic_exchange(&entry->unique, 0) : 0;
     *n = -1;
     errno = ENOENT; /* as where the kernel has no such request */
     if (out.unique == 0)

@@ -20,7 +20,9 @@ struct ring_thread;
 struct entry {
     struct ring_thread *thread;
     uint16_t queue;
-    _Atomic uint64_t unique;    /* the request that is with us; 0: the kernel has it */
+    _Atomic uint64_t unique; /* the request that is with us; 0: the kernel has it */
+    _Atomic uint64_t name;   /* by which libfuse knows that */
+    uint64_t uses;
     struct ring_header *header; /* begins a page */
     uint8_t *payload;           /* too, and the page before it is ours */
     struct iovec iov[2];        /* both, for the kernel */
