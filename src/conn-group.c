@@ -82,6 +82,7 @@ conn_group_offer(struct conn *conn)
     atomic_store(&conn->reader, READER_NONE);
     if (!atomic_exchange(&conn->offered, true)) {
         atomic_fetch_add(&conn->leading, 1);
+        conn->asked = group;
         conn->offered_next = atomic_load(&group->offered);
         while (
             !atomic_compare_exchange_weak(&group->offered, &conn->offered_next, conn))
@@ -94,10 +95,9 @@ conn_group_offer(struct conn *conn)
 void
 conn_group_want(struct conn *conn)
 {
-    struct conn_group *group = group_for(conn);
-
-    if (group != NULL)
-        conn_group_wake(group);
+    /* Not group_for: there may be more groups now than when it was offered. */
+    if (conn->asked != NULL)
+        conn_group_wake(conn->asked);
 }
 
 void

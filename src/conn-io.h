@@ -46,6 +46,7 @@ struct conn {
     atomic_uint leading; /* threads that look at this while they lead, or try to */
     atomic_bool offered; /* a group has it in its list: see conn-group.c */
     struct conn *offered_next;
+    struct conn_group *asked;         /* the one; the I/O thread's own */
     struct conn_group *_Atomic group; /* that leads */
     struct conn *led_next;            /* the group's own, with: */
     short watched;                    /* what its socket is watched for; 0: it is not */

@@ -1,6 +1,6 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
 check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
-	%D%/conn-refused %D%/replay-refused %D%/steps
+	%D%/conn-refused %D%/replay-refused %D%/steps %D%/many-processors
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_steps_SOURCES = %D%/steps.c
@@ -15,6 +15,9 @@ check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
 %C%_interrupted_open_SOURCES = %D%/interrupted-open.c
 %C%_interrupted_open_LDFLAGS = -Wl,--wrap=export_close
 %C%_interrupted_open_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
+%C%_many_processors_SOURCES = %D%/many-processors.c
+%C%_many_processors_LDFLAGS = -Wl,--wrap=processors
+%C%_many_processors_LDADD = $(src_all) $(FUSE_LIBS) -lpthread
 %C%_conn_refused_SOURCES = %D%/conn-refused.c
 %C%_conn_refused_LDADD = $(src_all) -lpthread
 %C%_replay_refused_SOURCES = %D%/replay-refused.c
