@@ -33,22 +33,27 @@ ring_is_built_in(void)
     return true;
 }
 
-/* The kernel has a queue for each processor that there may ever be. */
+/* The kernel has a queue for each processor that there may ever be, and waits for all
+ * of them before it uses any. */
 static unsigned
 count_queues(void)
 {
-    unsigned first, last;
-    FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
-    int n = file != NULL ? fscanf(file, "%u-%u", &first, &last) : 0;
+    unsigned first, last, n = 0;
+    char next = ',';
+    FILE *file = fopen("/sys/devices/system/cpu/possible", "re"); /* "0-3,8" */
 
+    while (file != NULL && next == ',' && fscanf(file, "%u", &first) == 1) {
+        last = first;
+        next = '\0';
+        if (fscanf(file, "%c", &next) == 1 && next == '-' &&
+            (fscanf(file, "%u", &last) != 1 || fscanf(file, "%c", &next) != 1))
+            next = '\0';
+        n += last >= first ? last - first + 1 : 0;
+    }
     if (file != NULL)
         fclose(file);
-    if (n == 2)
-        return last + 1;
-    if (n == 1)
-        return 1;
     long configured = sysconf(_SC_NPROCESSORS_CONF);
-    return configured > 0 ? (unsigned)configured : 1;
+    return n > 0 ? n : configured > 0 ? (unsigned)configured : 1;
 }
 
 /* Signals are for the main thread. */
