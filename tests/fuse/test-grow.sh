@@ -2,28 +2,19 @@
 # An export that is larger when its server is back: the file grows under those who have it
 # open, and all of the new part can be used.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+. "$abs_top_srcdir/tests/soak/servers.sh"
 need_fuse
 need_program dd cmp stat timeout
 need_nbdkit file eval
 
 sparsefile=$abs_top_builddir/tests/fuse/sparsefile
 image=$tmp/image
-sock=$tmp/server.sock
 uri="nbd+unix:///?socket=$sock"
-server_up() {
-    rm -f "$sock" "$tmp/pid"
-    start nbdkit nbdkit --foreground --exit-with-parent --pidfile="$tmp/pid" --unix="$sock" "$@" 9>&-
-    server=$started_pid
-    wait_while_alive "$server" test -s "$tmp/pid" || bail_out "nbdkit does not start"
-}
-server_down() {
-    kill -s KILL "$server"
-    wait_for is_gone "$server"
-    wait "$server" 2>/dev/null
-}
+# The file that is open here is not for servers.
+server_up() { start_server "$@" 9>&-; }
 # comes_back_with SIZE
 comes_back_with() {
-    server_down
+    kill_server
     truncate -s "$1" "$image"
     server_up file "$image"
 }
@@ -65,7 +56,7 @@ ok "the log says why" says "size was 16777216 and is 8388608 now"
 comes_back_with 16M
 stop_nbdmount
 is "the daemon ends well" "$status" 0
-server_down
+kill_server
 
 # ---- an end within a page, which the kernel fills up with zeros
 
@@ -74,7 +65,7 @@ server_up file "$image"
 start_nbdmount "$uri" "$(new_dir mnt)"
 exec 9<"$mnt/nbd"
 ok "10000 bytes are read" cmp "/proc/$$/fd/9" "$image"
-server_down
+kill_server
 head -c 2000 /dev/urandom >>"$image"
 cp "$image" "$tmp/want"
 server_up file "$image"
@@ -85,7 +76,7 @@ ok "the page of the old end has the new bytes, for who had read it" \
 exec 9<&-
 stop_nbdmount
 is "the daemon ends well" "$status" 0
-server_down
+kill_server
 
 # ---- one connection of four notices it: the others do not know the new part
 
@@ -121,7 +112,7 @@ reads_new() {
 is "the new part is read through all of them" "$(reads_new)" "4096 4096 4096 4096 4096 4096 4096 4096 "
 stop_nbdmount
 is "the daemon ends well" "$status" 0
-server_down
+kill_server
 
 # ---- all exports
 
@@ -131,7 +122,7 @@ truncate -s 1M "$disks/a"
 start_nbdmount -o all "$uri" "$(new_dir mnt)"
 exec 9<"$mnt/a"
 is "all: an export of 1 MiB" "$(stat -c %s "$mnt/a")" 1048576
-server_down
+kill_server
 truncate -s 3M "$disks/a"
 server_up file dir="$disks"
 ok "all: it has grown" wait_for has_size "$mnt/a" 3145728

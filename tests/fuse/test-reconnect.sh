@@ -9,19 +9,7 @@ need_nbdkit file --filter=delay --filter=error --filter=limit
 
 sparsefile=$abs_top_builddir/tests/fuse/sparsefile
 image=$tmp/image
-sock=$tmp/server.sock
 uri="nbd+unix:///?socket=$sock"
-server_up() {
-    rm -f "$sock" "$tmp/pid"
-    start nbdkit nbdkit --foreground --exit-with-parent --pidfile="$tmp/pid" --unix="$sock" "$@"
-    server=$started_pid
-    wait_while_alive "$server" test -s "$tmp/pid" || bail_out "nbdkit does not start"
-}
-server_down() {
-    kill -s KILL "$server"
-    wait_for is_gone "$server"
-    wait "$server" 2>/dev/null
-}
 milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
 # within NAME MILLISECONDS COMMAND...
 within() {
@@ -40,19 +28,19 @@ dd if=/dev/urandom of="$image" bs=1M count=64 status=none
 cp "$image" "$tmp/want"
 dd if=/dev/urandom of="$tmp/new" bs=1M count=16 status=none
 dd if="$tmp/new" of="$tmp/want" bs=1M seek=20 conv=notrunc status=none
-server_up --filter=delay file "$image" rdelay=100ms wdelay=300ms
+start_server --filter=delay file "$image" rdelay=100ms wdelay=300ms
 start_nbdmount "$uri" "$(new_dir mnt)"
 dd if="$mnt/nbd" of="$tmp/got" bs=64k count=256 status=none 2>"$tmp/read.err" &
 reader=$!
 dd if="$tmp/new" of="$mnt/nbd" bs=64k seek=320 conv=notrunc,fsync status=none 2>"$tmp/write.err" &
 writer=$!
 wait_for test -s "$tmp/got"
-server_down
+kill_server
 ok "a reader waits for a server that is gone" wait_for waits_for_server "$reader"
 ok "a writer too" is_alive "$writer"
 ok "stat answers meanwhile" timeout 5 stat "$mnt/nbd"
 pause 1
-server_up file "$image"
+start_server file "$image"
 begin=$(milliseconds)
 wait "$reader" "$writer"
 took=$(($(milliseconds) - begin))
@@ -70,27 +58,27 @@ is "the daemon ends well" "$status" 0
 
 # Only as long as it was told to.
 start_nbdmount -o retry=1 "$uri" "$(new_dir mnt)"
-server_down
+kill_server
 begin=$(milliseconds)
 run dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
 took=$(($(milliseconds) - begin))
 like "retry=1: the read fails" "$err" "Input/output error"
 at_least "after a second" "$took" 900
 at_most "or a little more" "$took" 2500
-server_up file "$image"
+start_server file "$image"
 read_one() { dd if="$mnt/nbd" of="$tmp/block" bs=4096 skip=100 count=1 iflag=direct status=none; }
 ok "and works when the server is back" wait_for read_one
 ok "with the right bytes" cmp -n 4096 -i 0:409600 "$tmp/block" "$image"
 
 # Another export.
-server_down
+kill_server
 truncate -s 1M "$tmp/smaller"
-server_up file "$tmp/smaller"
+start_server file "$tmp/smaller"
 run dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
 like "a smaller export in its place: ESTALE" "$err" "Stale file handle"
 like "the log says why" "$(cat "$nbdmount_log")" "size was 67108864 and is 1048576 now"
-server_down
-server_up file "$image"
+kill_server
+start_server file "$image"
 ok "it works again when the right one is back" wait_for read_one
 stop_nbdmount
 is "the daemon ends well after all that" "$status" 0
@@ -103,25 +91,25 @@ has_block() { cmp -n 65536 -i 0:$((65536 * $1)) "$tmp/block" "$image"; }
 forget_block() { dd if=/dev/zero of="$image" bs=64k seek="$1" count=1 conv=notrunc status=none; }
 start_nbdmount "$uri" "$(new_dir mnt)"
 put_block 4
-server_down
+kill_server
 forget_block 4
-server_up -r file "$image"
+start_server -r file "$image"
 says() { grep -q -- "$1" "$nbdmount_log"; }
 ok "a server that is back and read-only is not taken" wait_for says "export has become read-only"
 run dd if="$mnt/nbd" of=/dev/null bs=4096 count=1 iflag=direct
 like "not even for reading" "$err" "Stale file handle"
 nok "what it forgot is not there" has_block 4
-server_down
-server_up file "$image"
+kill_server
+start_server file "$image"
 sync_works() { sync_it && [ "$status" -eq 0 ]; }
 ok "when it takes writes again, fsync succeeds" wait_for sync_works
 ok "and what it had forgotten is there again" has_block 4
 
 put_block 5
-server_down
+kill_server
 forget_block 5
 : >"$tmp/full"
-server_up --filter=error file "$image" error-pwrite=ENOSPC error-pwrite-rate=100% \
+start_server --filter=error file "$image" error-pwrite=ENOSPC error-pwrite-rate=100% \
     error-pwrite-file="$tmp/full"
 ok "a server that refuses what it has forgotten: the log says so" \
     wait_for says "does not take again what it has forgotten: No space left"
@@ -138,19 +126,19 @@ ok "and is there" has_block 5
 
 # The server dies while it is sent again; nothing must go on with that connection.
 put_block 6
-server_down
+kill_server
 forget_block 6
-server_up --filter=log --filter=delay file "$image" logfile="$tmp/log" wdelay=60
+start_server --filter=log --filter=delay file "$image" logfile="$tmp/log" wdelay=60
 ok "what it has forgotten is on its way" wait_for grep -q " Write id=" "$tmp/log"
-server_down
-server_up file "$image"
+kill_server
+start_server file "$image"
 ok "the next server gets it" wait_for has_block 6
 sync_it
 is "and flushes it" "$status$err" "0"
 stop_nbdmount
 is "the daemon ends well" "$status" 0
-server_down
-server_up file "$image"
+kill_server
+start_server file "$image"
 
 # Silent: with timeout= it is gone, without it waits, but nobody is stuck.
 start_nbdmount -o timeout=1 "$uri" "$(new_dir mnt)"
@@ -158,7 +146,7 @@ freeze "$server"
 silent=$server
 dd if="$mnt/nbd" of="$tmp/got" bs=1M count=1 iflag=direct status=none 2>"$tmp/read.err" &
 reader=$!
-server_up file "$image"
+start_server file "$image"
 ok "timeout=1: a reader of a silent server gets its bytes from the next one" wait_for is_gone "$reader"
 ok "the right ones" cmp -n 1048576 "$tmp/got" "$image"
 stop_nbdmount
@@ -197,8 +185,8 @@ ok "nothing is mounted" is_unmounted "$mnt"
 thaw "$server"
 
 # A second signal does not wait.  nbdkit 1.32 may abort when who asked it is gone.
-server_down 2>/dev/null
-server_up file "$image"
+kill_server 2>/dev/null
+start_server file "$image"
 start_nbdmount "$uri" "$(new_dir mnt)"
 dd if=/dev/zero of="$mnt/nbd" bs=4096 seek=3 count=1 conv=notrunc status=none
 freeze "$server"
