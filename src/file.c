@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* file.c - reading and seeking: see file.h
  *
- * Split to the server's payload limit and aligned to its blocks.  The end of an export
- * that is no multiple of the block is asked for as it is.
+ * Split to the server's payload limit, or shared by idle connections, and aligned to
+ * its blocks.  The end of an export that is no multiple of the block is asked for as it
+ * is.
  */
 
 #define FUSE_USE_VERSION 314
@@ -17,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECES_MAX 16
+#define PIECES_MAX  16
+#define SHARE_LEAST (256 << 10) /* bytes that are worth a request of their own */
+#define BLOCK       65536       /* no block size of NBD's is larger */
 
 struct reading {
     struct request request;
@@ -74,6 +77,24 @@ align_pieces(const struct conn_info *info, uint64_t size, struct piece *pieces,
             pieces[kept++] = (struct piece){off, end - off};
     }
     return kept;
+}
+
+/* The most that one request asks for.  A large read is shared by the connections that
+ * have nothing to do: the server and we are then at work on it with several processors,
+ * and a network has several windows for it. */
+static uint32_t
+request_max(const struct export *export, size_t len)
+{
+    uint32_t maximum = export->info.maximum;
+
+    if (len < 2 * SHARE_LEAST)
+        return maximum;
+    size_t idle = pool_idle(export->pool), most = len / SHARE_LEAST;
+    size_t n = idle < most ? idle : most;
+    if (n < 2)
+        return maximum;
+    size_t share = (len / n + BLOCK - 1) / BLOCK * BLOCK;
+    return share < maximum ? (uint32_t)share : maximum;
 }
 
 static size_t
@@ -139,7 +160,8 @@ read_now(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len,
     if (n > 0 && pieces[n - 1].off + pieces[n - 1].len > end)
         end = pieces[n - 1].off + pieces[n - 1].len;
 
-    size_t commands = count_commands(pieces, n, info->maximum);
+    uint32_t maximum = request_max(export, len);
+    size_t commands = count_commands(pieces, n, maximum);
     struct reading *reading =
         malloc(sizeof *reading + commands * sizeof reading->cmd[0]);
     uint8_t *buf = buffer_take(end - base);
@@ -157,7 +179,7 @@ read_now(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len,
     reading->len = len;
     reading->give_up_ms = give_up_ms;
     fill_holes(reading, base, pieces, n);
-    submit_pieces(reading, base, pieces, n, info->maximum);
+    submit_pieces(reading, base, pieces, n, maximum);
 }
 
 static void

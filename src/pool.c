@@ -339,6 +339,18 @@ pool_connections(const struct pool *pool)
     return atomic_load(&pool->n);
 }
 
+unsigned
+pool_idle(const struct pool *pool)
+{
+    unsigned n = atomic_load_explicit(&pool->n, memory_order_relaxed), idle = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct conn *conn = pool->member[i].conn;
+        idle += conn_is_live(conn) && conn_in_flight(conn) == 0;
+    }
+    return idle;
+}
+
 bool
 pool_look(const struct pool *pool, unsigned index, struct conn_report *report,
           struct traffic_sum *sum)

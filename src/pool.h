@@ -76,6 +76,9 @@ struct server_report {
 bool pool_look_at_server(struct pool *pool, unsigned index,
                          struct server_report *report);
 
+/* How many of them have nothing to do. */
+unsigned pool_idle(const struct pool *pool);
+
 /* Commands that wait for a connection. */
 unsigned pool_waiting(struct pool *pool);
 

@@ -34,6 +34,7 @@ fuse_tests = \
 	%D%/test-grow.sh \
 	%D%/test-write.sh %D%/test-behind.sh %D%/test-writeback.sh %D%/test-io-uring.sh \
 	%D%/test-blocksize.sh \
+	%D%/test-share.sh \
 	%D%/test-extents.sh \
 	%D%/test-lifecycle.sh \
 	%D%/test-refused.sh \
