@@ -264,6 +264,16 @@ settle(struct conn_group *group)
     }
 }
 
+unsigned
+conn_group_in_flight(const struct conn_group *group)
+{
+    unsigned n = 0;
+
+    for (const struct conn *conn = group->led; conn != NULL; conn = conn->led_next)
+        n += conn_in_flight(conn);
+    return n;
+}
+
 void
 conn_group_turn(struct conn_group *group)
 {

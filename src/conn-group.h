@@ -39,6 +39,9 @@ void conn_group_hold(struct conn_group *group);
 
 void conn_group_ready(struct conn_group *group, uint64_t token);
 
+/* Commands that its connections have not answered. */
+unsigned conn_group_in_flight(const struct conn_group *group);
+
 /* Does what there is to do, and never waits.  To be called before waiting. */
 void conn_group_turn(struct conn_group *group);
 

@@ -16,6 +16,7 @@
 
 #include "conn-io.h"
 #include "log.h"
+#include "spin.h"
 
 #include <libnbd.h>
 #include <poll.h>
@@ -103,6 +104,7 @@ conn_thread_may_lead(void)
 static bool
 lead_once(struct conn *conn, int more_fd)
 {
+    static _Thread_local struct spin answers;
     struct nbd_handle *h = conn->h; /* stays while this thread has the role */
     struct pollfd fd[2] = {
         {.fd = nbd_aio_get_fd(h), .events = POLLIN},
@@ -111,7 +113,11 @@ lead_once(struct conn *conn, int more_fd)
 
     if (nbd_aio_get_direction(h) & LIBNBD_AIO_DIRECTION_WRITE)
         return false; /* the output got stuck */
-    if (poll(fd, 2, LEAD_MS) <= 0 || fd[0].revents == 0)
+    int ready = spin_poll(&answers, fd, 2);
+    if (ready == 0)
+        ready = poll(fd, 2, LEAD_MS);
+    spin_learn(&answers);
+    if (ready <= 0 || fd[0].revents == 0)
         return false;
     conn->busy_ms = conn_clock_ms();
     if (nbd_aio_notify_read(h) == -1)

@@ -6,6 +6,7 @@
 
 #include "ring-abi.h"
 #include "ring.h"
+#include "spin.h"
 
 #include <liburing.h>
 #include <pthread.h>
@@ -35,6 +36,8 @@ struct ring_thread {
     bool runs;
     struct io_uring uring;
     bool has_drained;
+    unsigned news;    /* that came at the last time */
+    struct spin spin; /* while requests come one at a time */
     unsigned n_entries;
     struct entry *local;             /* answered by this thread, not yet handed over */
     _Atomic(struct entry *) foreign; /* by others; a stack */

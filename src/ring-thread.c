@@ -137,13 +137,36 @@ const struct conn_group_waiting ring_thread_waiting = {.watch = watch,
 
 /* ---- waiting */
 
+/* Hands over what there is, and looks for a moment whether there is more.  True: there
+ * is, or *result is a negative errno. */
+static bool
+look_for_more(struct ring_thread *thread, int *result)
+{
+    struct io_uring *uring = &thread->uring;
+    int r = 0;
+
+    if (!spin_begin(&thread->spin))
+        return false;
+    r = io_uring_submit_and_get_events(uring);
+    while (r >= 0 && io_uring_cq_ready(uring) == 0 && spin_goes_on(&thread->spin))
+        r = io_uring_get_events(uring);
+    *result = r;
+    return r < 0 || io_uring_cq_ready(uring) > 0;
+}
+
 /* Hands over what there is and waits for more.  False: it does not work. */
 static bool
 wait_for_more(struct ring_thread *thread)
 {
     atomic_store(&thread->sleeps, true);
     put_all_answers(thread);
-    int r = io_uring_submit_and_wait(&thread->uring, 1);
+    int r = 0;
+    bool calm = thread->news == 1 && conn_group_in_flight(thread->group) <= 1;
+    bool looked = calm && look_for_more(thread, &r);
+    if (!looked)
+        r = io_uring_submit_and_wait(&thread->uring, 1);
+    if (calm)
+        spin_learn(&thread->spin);
     atomic_store_explicit(&thread->sleeps, false, memory_order_relaxed);
     if (r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY)
         return true;
@@ -198,6 +221,7 @@ look_at_cqes(struct ring_thread *thread)
             ring_take_request((struct entry *)(uintptr_t)cqe->user_data);
     }
     io_uring_cq_advance(&thread->uring, n);
+    thread->news = n;
 }
 
 /* ---- its life */

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -69,11 +70,12 @@ static int
 receive(struct loop *loop, struct fuse_buf *buf)
 {
     static _Thread_local struct spin requests;
+    struct pollfd look = {.fd = fuse_session_fd(loop->session), .events = POLLIN};
     int r;
 
     received_prepare(buf);
     if (calm)
-        spin_look(&requests, fuse_session_fd(loop->session));
+        spin_poll(&requests, &look, 1);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     r = fuse_session_receive_buf(loop->session, buf);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);

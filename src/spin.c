@@ -5,13 +5,12 @@
 #include "conn.h"
 #include "processors.h"
 
-#include <poll.h>
-#include <stdbool.h>
-
-#define SPIN_NS   30000 /* about what it costs to sleep and to be woken */
-#define WORTH_IT  4     /* so many waits more were short than were long */
+#define SPIN_NS   100000 /* what it may cost a virtual machine to sleep and be woken */
+#define WORTH_IT  4      /* so many waits more were short than were long */
 #define WORTH_MAX 8
-#define FAILED    2 /* a long wait counts for so many short ones */
+#define FAILED    2  /* a long wait counts for so many short ones */
+#define TRY_OTHER 32 /* one wait in so many is as seems worse: that may change */
+#define MEAN_OF   8
 
 static bool
 may_spin(void)
@@ -24,23 +23,48 @@ may_spin(void)
     return may > 0;
 }
 
-void
-spin_look(struct spin *spin, int fd)
+bool
+spin_begin(struct spin *spin)
 {
-    struct pollfd look = {.fd = fd, .events = POLLIN};
-
     spin->begin_ns = conn_clock_ns();
+    spin->looks = false;
     if (spin->worth < WORTH_IT || !may_spin())
-        return;
-    while (poll(&look, 1, 0) == 0 && conn_clock_ns() - spin->begin_ns < SPIN_NS)
-        ;
+        return false;
+    bool better = spin->mean_ns[true] <= spin->mean_ns[false];
+    bool other = ++spin->waits % TRY_OTHER == 0;
+    spin->looks = better != other;
+    return spin->looks;
+}
+
+bool
+spin_goes_on(const struct spin *spin)
+{
+    return conn_clock_ns() - spin->begin_ns < SPIN_NS;
+}
+
+int
+spin_poll(struct spin *spin, struct pollfd *fds, nfds_t n)
+{
+    int ready = 0;
+
+    if (spin_begin(spin))
+        while ((ready = poll(fds, n, 0)) == 0 && spin_goes_on(spin))
+            ;
+    return ready > 0 ? ready : 0;
 }
 
 void
 spin_learn(struct spin *spin)
 {
-    if (conn_clock_ns() - spin->begin_ns < SPIN_NS)
+    int64_t took_ns = conn_clock_ns() - spin->begin_ns;
+    int64_t *mean_ns = &spin->mean_ns[spin->looks];
+
+    if (took_ns < SPIN_NS)
         spin->worth += spin->worth < WORTH_MAX;
     else if (spin->worth > 0)
         spin->worth -= FAILED;
+    /* How much longer it was than to look is worth says nothing about looking. */
+    if (took_ns > SPIN_NS)
+        took_ns = SPIN_NS;
+    *mean_ns += (took_ns - *mean_ns) / MEAN_OF;
 }

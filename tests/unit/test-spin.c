@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-spin.c - looking before sleeping: only where waits have been short */
+/* test-spin.c - looking before sleeping: only where waits have been short, and where it
+ * makes them shorter */
 
 #include "conn.h"
 #include "processors.h"
@@ -10,68 +11,119 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LONG_NS 1000000000
+#define SHORT_NS 1000
+#define LONG_NS  1000000000
+#define LOOK_NS  100000
 
-/* A wait of so many nanoseconds, as far as it can tell. */
+/* The wait that has begun has taken so many nanoseconds, as far as it can tell. */
 static void
-waited(struct spin *spin, int64_t ns)
+took(struct spin *spin, int64_t ns)
 {
     spin->begin_ns = conn_clock_ns() - ns;
     spin_learn(spin);
 }
 
-/* How long it looks at what does not come: the shortest of some. */
+/* A wait, which looking makes shorter. */
+static void
+wait_for(struct spin *spin, int64_t ns)
+{
+    took(spin, spin_begin(spin) ? ns / 2 : ns);
+}
+
+/* How long it looks at what does not come, where it looks: the shortest of some. */
 static int64_t
 looks_for(struct spin *spin, int fd)
 {
+    struct pollfd look = {.fd = fd, .events = POLLIN};
     int64_t least = INT64_MAX;
 
     for (int i = 0; i < 20; i++) {
         int64_t begin = conn_clock_ns();
-        spin_look(spin, fd);
-        int64_t took = conn_clock_ns() - begin;
-        if (took < least)
-            least = took;
+        spin_poll(spin, &look, 1);
+        int64_t ns = conn_clock_ns() - begin;
+        if (ns < least && (spin->looks || spin->worth == 0))
+            least = ns;
     }
     return least;
 }
 
-int
-main(void)
+/* In how many of a thousand waits it looks, if they take that long. */
+static int
+looks_in(struct spin *spin, int64_t slept_ns, int64_t looked_ns)
+{
+    int n = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        bool looks = spin_begin(spin);
+        n += looks;
+        took(spin, looks ? looked_ns : slept_ns);
+    }
+    return n;
+}
+
+static void
+test_worth(void)
 {
     struct spin spin = {0};
     int fds[2];
 
     if (pipe(fds) == -1)
-        return 99;
-    spin_look(&spin, fds[0]);
+        _exit(99);
+    spin_begin(&spin);
     is_int(spin.worth, 0, "a wait that has not ended teaches nothing");
     for (int i = 0; i < 100; i++)
-        waited(&spin, 0);
+        wait_for(&spin, SHORT_NS);
     int most = spin.worth;
     ok(most > 0 && most < 100, "short waits make it worth looking, up to a bound");
 
     /* Others may have the processor, so a look may seem long, but never short. */
     bool several = processors(1, 2) > 1;
-    ok(!several || looks_for(&spin, fds[0]) >= 30000, "then it looks for a while");
+    ok(!several || looks_for(&spin, fds[0]) >= LOOK_NS, "then it looks for a while");
     if (write(fds[1], "x", 1) != 1)
-        return 99;
-    int64_t there = looks_for(&spin, fds[0]);
-    ok(there < 30000, "but not for what is there already");
+        _exit(99);
+    struct pollfd there = {.fd = fds[0], .events = POLLIN};
+    ok(!several || looks_for(&spin, fds[0]) < LOOK_NS,
+       "but not for what is there already");
+    int found = 0;
+    for (int i = 0; i < 10; i++)
+        found += spin_poll(&spin, &there, 1);
+    ok(!several || found >= 9, "and finds that");
 
     int turns = 0;
     while (spin.worth > 0 && turns++ < 100)
-        waited(&spin, LONG_NS);
+        wait_for(&spin, LONG_NS);
     ok(turns < most, "fewer long waits than short ones take that back");
     char byte;
     if (read(fds[0], &byte, 1) != 1)
-        return 99;
-    ok(looks_for(&spin, fds[0]) < 30000, "and it sleeps at once");
+        _exit(99);
+    ok(looks_for(&spin, fds[0]) < LOOK_NS, "and it sleeps at once");
     for (int i = 0; i < 1000; i++)
-        waited(&spin, LONG_NS);
+        wait_for(&spin, LONG_NS);
     int needed = 0;
     while (spin.worth < most && needed++ < 1000)
-        waited(&spin, 0);
+        wait_for(&spin, SHORT_NS);
     ok(needed <= 2 * most, "a thousand long waits are forgotten like a few");
+}
+
+static void
+test_better(void)
+{
+    struct spin spin = {0};
+
+    if (processors(1, 2) < 2)
+        return;
+    ok(looks_in(&spin, 50000, 10000) >= 950,
+       "it looks, where that makes waits shorter");
+    int n = looks_in(&spin, 10000, 50000);
+    ok(n <= 100, "and seldom, where that makes them longer");
+    ok(n >= 20, "but tries now and then");
+    ok(looks_in(&spin, 50000, 10000) >= 850, "so that it finds out");
+}
+
+int
+main(void)
+{
+    test_worth();
+    test_better();
     done_testing();
 }
