@@ -154,6 +154,12 @@ conn_lead(int more_fd)
 }
 
 bool
+conn_is_any_busy(void)
+{
+    return atomic_load_explicit(&in_flight, memory_order_relaxed) > 0;
+}
+
+bool
 conn_lend_role(struct conn *conn)
 {
     if (!is_alone() || atomic_load(&conn->in_flight) > 0 ||

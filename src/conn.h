@@ -223,6 +223,9 @@ void conn_submit(struct conn *conn, struct command *cmd);
 void conn_thread_may_lead(void);
 bool conn_lead(int more_fd);
 
+/* Whether a command is under way, of any connection. */
+bool conn_is_any_busy(void);
+
 /* The end: conn_stop lets what is in flight finish until the deadline (CLOCK_MONOTONIC
  * milliseconds), says goodbye to the server and ends the thread; conn_join waits for
  * that.  What is still in flight at the deadline fails with ENOTCONN.  After conn_join,

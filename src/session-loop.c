@@ -62,7 +62,8 @@ free_request(void *mem)
     received_give(((struct fuse_buf *)mem)->mem);
 }
 
-/* This thread has served the last one from beginning to end; others would be late. */
+/* This thread has served the last one from beginning to end, or nothing is left to do
+ * of it; others would be late. */
 static _Thread_local bool calm;
 
 /* Takes one request.  As read(2) does, or a negative errno. */
@@ -82,6 +83,16 @@ receive(struct loop *loop, struct fuse_buf *buf)
     if (calm)
         spin_learn(&requests);
     return r;
+}
+
+/* The last request needed no server, or has its answer already, and no other one has
+ * come meanwhile. */
+static bool
+is_quiet(int fd)
+{
+    struct pollfd more = {.fd = fd, .events = POLLIN};
+
+    return !conn_is_any_busy() && poll(&more, 1, 0) == 0;
 }
 
 /* False: nobody else would be there. */
@@ -148,7 +159,7 @@ serve(void *user_data)
             break;
         }
         fuse_session_process_buf(loop->session, &buf);
-        calm = conn_lead(fd);
+        calm = conn_lead(fd) || is_quiet(fd);
         note(loop);
     }
     pthread_cleanup_pop(1);
