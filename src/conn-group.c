@@ -96,8 +96,13 @@ void
 conn_group_want(struct conn *conn)
 {
     /* Not group_for: there may be more groups now than when it was offered. */
+    struct conn_group *leads = atomic_load(&conn->group);
+
     if (conn->asked != NULL)
         conn_group_wake(conn->asked);
+    /* And the one before it may have taken the connection just now. */
+    if (leads != NULL && leads != conn->asked)
+        conn_group_wake(leads);
 }
 
 void

@@ -83,10 +83,13 @@ align_pieces(const struct conn_info *info, uint64_t size, struct piece *pieces,
  * have nothing to do: the server and we are then at work on it with several processors,
  * and a network has several windows for it. */
 static uint32_t
-request_max(const struct export *export, size_t len)
+request_max(const struct export *export, const struct piece *pieces, unsigned n_pieces)
 {
     uint32_t maximum = export->info.maximum;
+    size_t len = 0;
 
+    for (unsigned i = 0; i < n_pieces; i++)
+        len += pieces[i].len;
     if (len < 2 * SHARE_LEAST)
         return maximum;
     size_t idle = pool_idle(export->pool), most = len / SHARE_LEAST;
@@ -160,7 +163,7 @@ read_now(struct export *export, struct fuse_req *fuse, uint64_t off, size_t len,
     if (n > 0 && pieces[n - 1].off + pieces[n - 1].len > end)
         end = pieces[n - 1].off + pieces[n - 1].len;
 
-    uint32_t maximum = request_max(export, len);
+    uint32_t maximum = request_max(export, pieces, n);
     size_t commands = count_commands(pieces, n, maximum);
     struct reading *reading =
         malloc(sizeof *reading + commands * sizeof reading->cmd[0]);

@@ -34,12 +34,13 @@
 
 struct loop {
     struct fuse_session *session;
-    sem_t ended;       /* a thread did */
-    sem_t unpark;      /* for each parked thread, once */
-    atomic_int active; /* threads that are not parked */
-    atomic_int parked; /* and that were not told to go on */
-    atomic_uint calm;  /* such requests in a row */
-    atomic_int error;  /* a negative errno, the first one */
+    sem_t ended;        /* a thread did */
+    sem_t unpark;       /* for each parked thread, once */
+    atomic_int active;  /* threads that are not parked */
+    atomic_int parked;  /* and that were not told to go on */
+    atomic_int serving; /* that do something */
+    atomic_uint calm;   /* such requests in a row */
+    atomic_int error;   /* a negative errno, the first one */
 };
 
 /* One in a process; it stays, for whoever tells that it is to end. */
@@ -85,14 +86,15 @@ receive(struct loop *loop, struct fuse_buf *buf)
     return r;
 }
 
-/* The last request needed no server, or has its answer already, and no other one has
- * come meanwhile. */
+/* The last request needed no server, or has its answer already; no other one is being
+ * served, and none has come meanwhile. */
 static bool
-is_quiet(int fd)
+is_quiet(struct loop *loop)
 {
-    struct pollfd more = {.fd = fd, .events = POLLIN};
+    struct pollfd more = {.fd = fuse_session_fd(loop->session), .events = POLLIN};
 
-    return !conn_is_any_busy() && poll(&more, 1, 0) == 0;
+    return atomic_load_explicit(&loop->serving, memory_order_relaxed) == 0 &&
+           !conn_is_any_busy() && poll(&more, 1, 0) == 0;
 }
 
 /* False: nobody else would be there. */
@@ -158,8 +160,11 @@ serve(void *user_data)
             fuse_session_exit(loop->session);
             break;
         }
+        atomic_fetch_add_explicit(&loop->serving, 1, memory_order_relaxed);
         fuse_session_process_buf(loop->session, &buf);
-        calm = conn_lead(fd) || is_quiet(fd);
+        bool led = conn_lead(fd);
+        atomic_fetch_sub_explicit(&loop->serving, 1, memory_order_relaxed);
+        calm = led || is_quiet(loop);
         note(loop);
     }
     pthread_cleanup_pop(1);

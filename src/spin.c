@@ -9,8 +9,9 @@
 #define WORTH_IT  4      /* so many waits more were short than were long */
 #define WORTH_MAX 8
 #define FAILED    2  /* a long wait counts for so many short ones */
-#define TRY_OTHER 32 /* one wait in so many is as seems worse: that may change */
-#define MEAN_OF   8
+#define TRY_OTHER 31 /* one wait in so many is as seems worse: that may change */
+#define MEAN_OF   16
+#define GAIN_OF   8 /* looking takes a processor, so it has to be better by a part */
 
 static bool
 may_spin(void)
@@ -30,8 +31,9 @@ spin_begin(struct spin *spin)
     spin->looks = false;
     if (spin->worth < WORTH_IT || !may_spin())
         return false;
-    bool better = spin->mean_ns[true] <= spin->mean_ns[false];
-    bool other = ++spin->waits % TRY_OTHER == 0;
+    int64_t looked_ns = spin->mean_ns[true], slept_ns = spin->mean_ns[false];
+    bool better = looked_ns <= slept_ns - slept_ns / GAIN_OF;
+    bool other = ++spin->waits % TRY_OTHER == 0; /* odd: waits may alternate */
     spin->looks = better != other;
     return spin->looks;
 }
@@ -61,8 +63,8 @@ spin_learn(struct spin *spin)
 
     if (took_ns < SPIN_NS)
         spin->worth += spin->worth < WORTH_MAX;
-    else if (spin->worth > 0)
-        spin->worth -= FAILED;
+    else
+        spin->worth -= spin->worth < FAILED ? spin->worth : FAILED;
     /* How much longer it was than to look is worth says nothing about looking. */
     if (took_ns > SPIN_NS)
         took_ns = SPIN_NS;

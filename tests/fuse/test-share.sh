@@ -39,7 +39,7 @@ ends_well() {
     stop "$nbdkit_pid"
 }
 
-mount_it 2
+mount_it 2 rdelay=100ms # so that no piece is answered before the last one is sent
 read_it 1048576 0
 reads_are "1 MiB by two" "512K 512K by 2"
 read_it 524288 1048576
@@ -50,14 +50,14 @@ read_it 999424 4096
 reads_are "what cannot be halved at a block of 64 KiB has a shorter end" "464K 512K by 2"
 ends_well
 
-mount_it 4
+mount_it 4 rdelay=100ms
 read_it 1048576 3145728
 reads_are "1 MiB by four" "256K 256K 256K 256K by 4"
 read_it 524288 3145728
 reads_are "512 KiB by no more than two" "256K 256K by 2"
 ends_well
 
-mount_it 2 rdelay=2
+mount_it 2 rdelay=5
 dd if="$mnt/nbd" of=/dev/null bs=4k count=1 iflag=direct status=none &
 reader=$!
 ok "a connection has something to do" wait_for requests_are 1
