@@ -7,7 +7,7 @@
  * meanwhile. It looks for the next request also while it waits for an answer, and for a
  * moment before it sleeps (spin.h).
  *
- * Threads can be cancelled where they wait for something to do, and nowhere else.
+ * Threads can be cancelled where they wait for a request, and nowhere else.
  */
 
 #define FUSE_USE_VERSION 314
@@ -38,6 +38,7 @@ struct loop {
     sem_t unpark;       /* for each parked thread, once */
     atomic_int active;  /* threads that are not parked */
     atomic_int parked;  /* and that were not told to go on */
+    atomic_bool ending; /* none parks any more */
     atomic_int serving; /* that do something */
     atomic_uint calm;   /* such requests in a row */
     atomic_int error;   /* a negative errno, the first one */
@@ -115,11 +116,16 @@ park(struct loop *loop)
     if (!may_park(loop))
         return;
     atomic_fetch_add(&loop->parked, 1);
-    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    while (sem_wait(&loop->unpark) == -1)
+    while (!atomic_load(&loop->ending) && sem_wait(&loop->unpark) == -1)
         ;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     atomic_fetch_add(&loop->active, 1);
+}
+
+static void
+unpark_all(struct loop *loop)
+{
+    for (int n = atomic_exchange(&loop->parked, 0); n > 0; n--)
+        sem_post(&loop->unpark);
 }
 
 /* After each request.  A thread that parks just now is found by the next request. */
@@ -133,8 +139,7 @@ note(struct loop *loop)
         if (atomic_load_explicit(&loop->calm, memory_order_relaxed) > 0)
             atomic_store_explicit(&loop->calm, 0, memory_order_relaxed);
         if (atomic_load(&loop->parked) > 0)
-            for (int n = atomic_exchange(&loop->parked, 0); n > 0; n--)
-                sem_post(&loop->unpark);
+            unpark_all(loop);
     }
 }
 
@@ -204,6 +209,8 @@ session_loop(struct fuse_session *session)
     }
     while (n > 0 && !fuse_session_exited(session))
         sem_wait(&loop->ended); /* a signal ends that */
+    atomic_store(&loop->ending, true);
+    unpark_all(loop); /* who parks just now sees that it is the end */
     for (unsigned i = 0; i < n; i++)
         pthread_cancel(thread[i]);
     for (unsigned i = 0; i < n; i++)
