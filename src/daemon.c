@@ -17,11 +17,15 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#define ONE_ORDER_MS 200 /* signals this close are one: timeout(1) sends two */
 
 static int ready_pipe = -1;
 static int hurry = -1;
 static atomic_uint signals;
+static _Atomic int64_t first_ms; /* when the first one came */
 static void (*quit_function)(void);
 static void (*reload_function)(void);
 
@@ -93,18 +97,29 @@ on_reload(int number)
     reload_function();
 }
 
+static int64_t
+now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static void
 on_signal(int number)
 {
     int saved = errno;
+    int64_t now = now_ms();
 
     /* A signal between the main thread's look at the flag and its falling asleep would
      * wake nobody: ring until it has ended. */
     alarm(1);
     if (number != SIGALRM) {
         if (atomic_fetch_add(&signals, 1) == 0) {
+            atomic_store(&first_ms, now);
             quit_function();
-        } else {
+        } else if (now - atomic_load(&first_ms) >= ONE_ORDER_MS) {
             eventfd_t one = 1;
             ssize_t n = write(hurry, &one, sizeof one);
             (void)n;

@@ -196,6 +196,22 @@ kill -s TERM "$nbdmount_pid"
 within "a second SIGTERM ends it at once" 2000 wait_for is_gone "$nbdmount_pid"
 thaw "$server"
 
+# But two at once are one order: timeout(1) sends them to its child and to the group.
+kill_server 2>/dev/null
+start_server file "$image"
+start_nbdmount "$uri" "$(new_dir mnt)"
+dd if="$tmp/new" of="$mnt/nbd" bs=4096 count=1 conv=notrunc status=none
+freeze "$server"
+kill -s TERM "$nbdmount_pid"
+kill -s INT "$nbdmount_pid"
+pause 0.5
+ok "two signals at once do not give up" is_alive "$nbdmount_pid"
+thaw "$server"
+ok "it ends when the server answers" wait_for is_gone "$nbdmount_pid"
+stop "$nbdmount_pid"
+is "well" "$status" 0
+ok "and the bytes are there" cmp -n 4096 "$tmp/new" "$image"
+
 # Two connections.  The first one's server falls silent, with bytes that it has not
 # flushed, and before anybody notices the second one, refused until now, reaches a new
 # server.  That one can flush what it likes: it has not got those bytes.

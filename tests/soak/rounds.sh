@@ -230,7 +230,7 @@ end_network() {
     done
     namespaces=()
 }
-trap 'end_network; cleanup' EXIT
+trap 'code=$?; end_network; (exit "$code"); cleanup' EXIT
 
 # False where this may not be done.
 begin_network() {
