@@ -24,8 +24,7 @@
 
 static int ready_pipe = -1;
 static int hurry = -1;
-static atomic_uint signals;
-static _Atomic int64_t first_ms; /* when the first one came */
+static _Atomic int64_t first_ms; /* when the first signal came; 0: none has */
 static void (*quit_function)(void);
 static void (*reload_function)(void);
 
@@ -110,16 +109,16 @@ static void
 on_signal(int number)
 {
     int saved = errno;
-    int64_t now = now_ms();
+    int64_t now = now_ms(), first = 0;
 
     /* A signal between the main thread's look at the flag and its falling asleep would
      * wake nobody: ring until it has ended. */
     alarm(1);
     if (number != SIGALRM) {
-        if (atomic_fetch_add(&signals, 1) == 0) {
-            atomic_store(&first_ms, now);
+        /* One step, for another signal may interrupt this. */
+        if (atomic_compare_exchange_strong(&first_ms, &first, now)) {
             quit_function();
-        } else if (now - atomic_load(&first_ms) >= ONE_ORDER_MS) {
+        } else if (now - first >= ONE_ORDER_MS) {
             eventfd_t one = 1;
             ssize_t n = write(hurry, &one, sizeof one);
             (void)n;
@@ -156,7 +155,7 @@ daemon_catch_signals(void (*quit)(void), void (*reload)(void))
 bool
 daemon_keeps_on(void)
 {
-    return atomic_load(&signals) == 0;
+    return atomic_load(&first_ms) == 0;
 }
 
 int
