@@ -62,6 +62,9 @@ struct source {
 /* The meta context that is asked for. */
 const char *source_meta_context(const struct source *source);
 
+/* NBD has no larger minimum block. */
+#define CONN_BLOCK_MAX 65536
+
 /* What a server says of its export. */
 struct conn_info {
     int64_t size;
@@ -80,7 +83,7 @@ struct conn_info {
     bool encrypted;
     uint32_t flags;   /* enum export_flag: all that it says, the above among it */
     bool says_sizes;  /* of blocks; if not, these are what is safe */
-    uint32_t minimum; /* block sizes, in bytes, never 0 */
+    uint32_t minimum; /* block sizes, in bytes, never 0; at most CONN_BLOCK_MAX */
     uint32_t preferred;
     uint32_t maximum; /* of one payload; a multiple of minimum */
 };

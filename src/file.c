@@ -20,7 +20,6 @@
 
 #define PIECES_MAX  16
 #define SHARE_LEAST (256 << 10) /* bytes that are worth a request of their own */
-#define BLOCK       65536       /* no block size of NBD's is larger */
 
 struct reading {
     struct request request;
@@ -96,7 +95,8 @@ request_max(const struct export *export, const struct piece *pieces, unsigned n_
     size_t n = idle < most ? idle : most;
     if (n < 2)
         return maximum;
-    size_t share = (len / n + BLOCK - 1) / BLOCK * BLOCK;
+    size_t blocks = (len / n + CONN_BLOCK_MAX - 1) / CONN_BLOCK_MAX;
+    size_t share = blocks * CONN_BLOCK_MAX;
     return share < maximum ? (uint32_t)share : maximum;
 }
 

@@ -25,7 +25,6 @@
 #define DEFAULT_MAXIMUM   (UINT32_C(32) << 20)
 #define OWN_MAXIMUM       (UINT32_C(32) << 20) /* no payload of ours is greater */
 #define GOODBYE_MS        1000
-#define MINIMUM_LIMIT     65536 /* the specification's */
 
 static void
 explain(char **why, const char *format, ...)
@@ -188,7 +187,7 @@ ask_block_sizes(struct nbd_handle *h, struct conn_info *info)
     info->says_sizes = preferred > 0;
     /* Servers that say nothing take single bytes: the specification's advice to them.
      */
-    if (minimum <= 0 || minimum > MINIMUM_LIMIT || (minimum & (minimum - 1)) != 0)
+    if (minimum <= 0 || minimum > CONN_BLOCK_MAX || (minimum & (minimum - 1)) != 0)
         minimum = 1;
     if (preferred < DEFAULT_PREFERRED || (preferred & (preferred - 1)) != 0)
         preferred = DEFAULT_PREFERRED;

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#define BLOCK       65536               /* no block size of NBD's is larger */
 #define CHUNKS_MOST 256                 /* in one stream */
 #define IDLE_NS     INT64_C(1000000000) /* then others may have a stream's memory */
 
@@ -59,13 +58,13 @@ wants_more(struct stream *stream, uint64_t *off, uint64_t *end)
         stream->n_chunks >= CHUNKS_MOST)
         return false;
     if (stream->frontier < next) /* the reader is ahead of us */
-        stream->frontier = next - next % BLOCK;
+        stream->frontier = next - next % CONN_BLOCK_MAX;
     *off = stream->frontier;
     uint64_t size = atomic_load(&prefetch->size);
     if (*off >= size)
         return false;
     size_t len = window_fetch(ahead);
-    while (len > prefetch->maximum && len > BLOCK)
+    while (len > prefetch->maximum && len > CONN_BLOCK_MAX)
         len /= 2;
     if (len > prefetch->maximum)
         return false;
