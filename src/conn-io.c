@@ -8,6 +8,7 @@
  */
 
 #include "conn-io.h"
+#include "batch.h"
 #include "buffer.h"
 #include "log.h"
 #include "received.h"
@@ -252,6 +253,7 @@ turn(struct conn *conn, int timeout_ms)
 
     said[0] = '\0';
     wait_for(conn, fd, timeout_ms);
+    batch_note(conn_are_many_busy());
     int64_t now = conn_clock_ms();
     atomic_store_explicit(&conn->asleep, false, memory_order_relaxed);
     if (fd[1].revents != 0)

@@ -160,6 +160,12 @@ conn_is_any_busy(void)
 }
 
 bool
+conn_are_many_busy(void)
+{
+    return atomic_load_explicit(&in_flight, memory_order_relaxed) > 1;
+}
+
+bool
 conn_lend_role(struct conn *conn)
 {
     if (!is_alone() || atomic_load(&conn->in_flight) > 0 ||

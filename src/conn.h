@@ -228,6 +228,8 @@ bool conn_lead(int more_fd);
 
 /* Whether a command is under way, of any connection. */
 bool conn_is_any_busy(void);
+/* Whether more than one is. */
+bool conn_are_many_busy(void);
 
 /* The end: conn_stop lets what is in flight finish until the deadline (CLOCK_MONOTONIC
  * milliseconds), says goodbye to the server and ends the thread; conn_join waits for

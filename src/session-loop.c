@@ -13,6 +13,7 @@
 #define FUSE_USE_VERSION 314
 
 #include "session-loop.h"
+#include "batch.h"
 #include "conn.h"
 #include "log.h"
 #include "processors.h"
@@ -167,6 +168,7 @@ serve(void *user_data)
         }
         atomic_fetch_add_explicit(&loop->serving, 1, memory_order_relaxed);
         fuse_session_process_buf(loop->session, &buf);
+        batch_note(conn_are_many_busy());
         bool led = conn_lead(fd);
         atomic_fetch_sub_explicit(&loop->serving, 1, memory_order_relaxed);
         calm = led || is_quiet(loop);

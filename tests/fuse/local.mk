@@ -35,6 +35,7 @@ fuse_tests = \
 	%D%/test-write.sh %D%/test-behind.sh %D%/test-writeback.sh %D%/test-io-uring.sh \
 	%D%/test-blocksize.sh \
 	%D%/test-share.sh \
+	%D%/test-batch.sh \
 	%D%/test-extents.sh \
 	%D%/test-lifecycle.sh \
 	%D%/test-refused.sh \

@@ -101,6 +101,14 @@ is "returns when it is ready" "$(property nbdmount@disk.service ActiveState)" ac
 is "the server was started by its socket" "$(property nbdkit-disk.service ActiveState)" active
 ok "the mount can be seen outside of the unit" mounted /srv/own
 ok "and the file in it is the disk" same /srv/own/disk.img
+# 3 is SCHED_BATCH, for which the unit has to let a system call through.
+batched() { inside sh -c "sed -E 's/.*\) //' /proc/$(property nbdmount@disk.service MainPID)/task/*/stat" | cut -d ' ' -f 39 | grep -qx 3; }
+many_read() {
+    inside sh -c 'for i in 1 2 3 4 5 6 7 8; do
+        dd if=/srv/own/disk.img of=/dev/null iflag=direct bs=4k count=4000 status=none & done; wait'
+    batched
+}
+ok "with many reads its threads leave the processor to others" wait_for many_read
 told() { property nbdmount@disk.service StatusText | grep -qE "$1"; }
 ok "systemctl status tells how it goes" wait_for told ' connections to .* read'
 diag "$(property nbdmount@disk.service StatusText)"

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# While there is a lot to do, threads of the daemon leave the processor to who has it
+# (SCHED_BATCH), unless somebody has chosen a policy for them.
+. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+need_fuse
+need_program dd fio chrt jq
+
+start_nbdkit memory 64M
+# The policies of the daemon's threads, each once: 0 SCHED_OTHER, 3 SCHED_BATCH, 5 SCHED_IDLE.
+policies() { sed -E 's/.*\) //' "/proc/$nbdmount_pid/task/"*/stat | cut -d ' ' -f 39 | sort -u | xargs; }
+policies_have() { policies | grep -qw "$1"; }
+are_many() { [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].requests)" -ge 8 ]; }
+mount_it() { start_nbdmount "$uri" "$(new_dir mnt)"; }
+many_at_once() {
+    start fio fio --name=many --filename="$mnt/nbd" --direct=1 --rw=randread --bs=4k --ioengine=libaio \
+        --iodepth=32 --time_based --runtime="$WAIT_SECONDS"
+}
+ends_well() {
+    stop_nbdmount
+    is "the daemon ends well" "$status" 0
+}
+
+mount_it
+dd if="$mnt/nbd" of=/dev/null bs=4k count=2000 iflag=direct status=none
+is "one at a time" "$(policies)" 0
+many_at_once
+ok "many at once" wait_for policies_have 3
+stop "$started_pid"
+ends_well
+
+for policy in idle:5 batch:3; do
+    mount_it
+    chrt --all-tasks --"${policy%:*}" --pid 0 "$nbdmount_pid"
+    many_at_once
+    ok "many at once are served" wait_for are_many
+    dd if="$mnt/nbd" of=/dev/null bs=4k count=2000 iflag=direct status=none
+    is "${policy%:*}, which somebody chose, stays" "$(policies)" "${policy#*:}"
+    stop "$started_pid"
+    ends_well
+done
+done_testing
