@@ -4,10 +4,11 @@
  * Twice the rate at which the reader takes bytes x the time that a fetch takes mostly,
  * but at most four times the shortest one: what is more is the queue that we make
  * ourselves. While the window is what bounds the reader, the rate is window / time, so
- * that the window doubles with each round trip; when the server or the reader is the
+ * that it rises and the window with it; for that it is four times the rate then, as an
+ * epoch begins with what the window was before.  When the server or the reader is the
  * bound, the rate stays, and so does the window: near a server it is small enough for
- * the processor's cache.  Never more is ahead than was read in sequence, so that a
- * reader of small pieces costs the server little.
+ * the processor's cache.  No more is ahead than was read in sequence, so that a reader
+ * of small pieces costs the server little, until those are long.
  */
 
 #include "prefetch-window.h"
@@ -19,8 +20,10 @@
 #define WINDOW_LEAST (2 << 20)
 #define FETCH_LEAST  (128 << 10)
 #define FETCH_MOST   (1 << 20)
-#define QUEUE        4       /* of the shortest time */
-#define EPOCH_NS     1000000 /* the rate is measured over at least this time */
+#define RUN_LONG     (1 << 20) /* after so many in sequence it may be more than those, */
+#define RUN_TIMES    4         /* so many times */
+#define QUEUE        4         /* of the shortest time */
+#define EPOCH_NS     1000000   /* the rate is measured over at least this time */
 
 static void
 measure_rate(struct window *window, size_t len, int64_t now_ns)
@@ -34,6 +37,7 @@ measure_rate(struct window *window, size_t len, int64_t now_ns)
     /* in microseconds, which cannot overflow */
     uint64_t rate = window->epoch_bytes * 1000000 / ((uint64_t)took / 1000);
     uint64_t before = window->rate - window->rate / 8;
+    window->rises = rate > window->rate + window->rate / 4;
     window->rate = rate > before ? rate : before;
     window->epoch_ns = now_ns;
     window->epoch_bytes = 0;
@@ -114,15 +118,16 @@ window_size(const struct window *window, size_t most)
         uint64_t rate_ms = window->rate / 1000; /* bytes in a millisecond */
         if (trip_us > 10000000)
             trip_us = 10000000;
-        uint64_t product = rate_ms * trip_us / 1000 * 2;
+        uint64_t product = rate_ms * trip_us / 1000 * (window->rises ? 4 : 2);
         if (product > size)
             size = product;
     }
     /* What waits for the reader for longer than a second gets old. */
     if (window->rate > 0 && size > window->rate)
         size = window->rate > FETCH_LEAST ? window->rate : FETCH_LEAST;
-    if (size > window->run)
-        size = window->run;
+    uint64_t times = window->run < RUN_LONG ? 1 : RUN_TIMES;
+    if (size / times > window->run)
+        size = window->run * times;
     return size < most ? size : most;
 }
 
