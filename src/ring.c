@@ -91,6 +91,22 @@ start_threads(struct ring *ring)
     return error;
 }
 
+/* NULL: no memory. */
+static char *
+explain(int error)
+{
+    char *text;
+
+    if (error != EPERM)
+        return strdup(strerror(error));
+    if (asprintf(&text,
+                 "%s; the sysctl kernel.io_uring_disabled, or the container or unit "
+                 "that this runs in, may forbid it",
+                 strerror(error)) == -1)
+        return NULL;
+    return text;
+}
+
 struct ring *
 ring_new(const struct ring_use *use, unsigned depth, char **why)
 {
@@ -112,7 +128,7 @@ ring_new(const struct ring_use *use, unsigned depth, char **why)
         atomic_store(&ring_current, ring);
         return ring;
     }
-    *why = strdup(strerror(error));
+    *why = explain(error);
     ring_free(ring);
     return NULL;
 }

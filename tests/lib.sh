@@ -412,6 +412,16 @@ start_nbdmount() {
     bail_out "nbdmount $* did not mount"
 }
 
+# deny CALL: from now on $nbdmount is one whose system call CALL fails with EPERM, as in a
+# container or a unit.  False: that needs root.
+deny() {
+    local denied=$abs_top_builddir/tests/fuse/denied program=$tmp/denied-$1
+    "$denied" "$1" true || return
+    printf '#!/bin/sh\nexec %q %q %q "$@"\n' "$denied" "$1" "$nbdmount" >"$program"
+    chmod +x "$program"
+    nbdmount=$program
+}
+
 # Unmounts $mnt in an orderly way and waits for the daemon; $status is how it ended.
 stop_nbdmount() {
     wait_for fusermount3 -u "$mnt" || unmount_lazily "$mnt"

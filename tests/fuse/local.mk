@@ -1,8 +1,10 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
 check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
-	%D%/conn-refused %D%/replay-refused %D%/steps %D%/many-processors
+	%D%/conn-refused %D%/replay-refused %D%/steps %D%/many-processors %D%/denied
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
+%C%_denied_SOURCES = %D%/denied.c
+%C%_denied_LDADD =
 %C%_steps_SOURCES = %D%/steps.c
 %C%_steps_LDADD =
 %C%_readahead_SOURCES = %D%/readahead.c

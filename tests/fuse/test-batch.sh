@@ -38,4 +38,17 @@ for policy in idle:5 batch:3; do
     stop "$started_pid"
     ends_well
 done
+
+if deny sched_setscheduler; then
+    mount_it
+    many_at_once
+    ok "where it may not be" wait_for are_many
+    cp "$mnt/nbd" /dev/null
+    is "threads stay as they are" "$(policies)" 0
+    stop "$started_pid"
+    is "and nothing is said of it" "$(cat "$nbdmount_log")" ""
+    ends_well
+else
+    skip "where it may not be" "only root can take a system call away"
+fi
 done_testing

@@ -161,6 +161,20 @@ stop_nbdmount
 is "the daemon ends well" "$status" 0
 nbdmount=$own_nbdmount
 
+# ---- not there
+
+if deny io_uring_setup; then
+    mount_it -o io_uring "$uri" "$(new_dir mnt)"
+    ok "where there is none, that is said" says "io_uring: it cannot be set up, so it is not used"
+    ok "and what may forbid it" says "kernel.io_uring_disabled"
+    is "the mount works without" "$(stat -c %s "$mnt/nbd")" 268435456
+    stop_nbdmount
+    is "the daemon ends well" "$status" 0
+    nbdmount=$own_nbdmount
+else
+    skip "where there is none" "only root can take a system call away"
+fi
+
 # ---- not offered
 
 if [ "$was" != Y ]; then
