@@ -1,52 +1,59 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* batch.c - see batch.h */
+/* batch.c - see batch.h
+ *
+ * What somebody has chosen is seen at the main thread, which takes no part: a thread
+ * begins with the policy of the one that started it, which may be ours.
+ */
 
 #include "batch.h"
 
 #include <errno.h>
 #include <sched.h>
+#include <unistd.h>
 
 #define MANY 64 /* in a row, for SCHED_BATCH */
 #define FEW  8  /* and back */
 
-/* False: it may not be, now or ever. */
-static bool
-set_policy(int policy)
-{
-    const struct sched_param param = {.sched_priority = 0};
-    int error = errno;
-    int r = sched_setscheduler(0, policy, &param);
+enum state { UNKNOWN, OTHER, BATCH, LEFT_ALONE };
 
-    errno = error;
-    return r == 0;
+static enum state
+now(void)
+{
+    int own = sched_getscheduler(0);
+
+    if (sched_getscheduler(getpid()) != SCHED_OTHER)
+        return LEFT_ALONE;
+    return own == SCHED_OTHER ? OTHER : own == SCHED_BATCH ? BATCH : LEFT_ALONE;
 }
 
-static bool
-began_with_other(void)
+/* LEFT_ALONE: it may not be, now or ever. */
+static enum state
+change_to(enum state wanted)
 {
-    int error = errno;
-    int policy = sched_getscheduler(0);
+    const struct sched_param param = {.sched_priority = 0};
+    enum state is = now();
 
-    errno = error;
-    return policy == SCHED_OTHER;
+    if (is == LEFT_ALONE || is == wanted)
+        return is;
+    int r = sched_setscheduler(0, wanted == BATCH ? SCHED_BATCH : SCHED_OTHER, &param);
+    return r == 0 ? wanted : LEFT_ALONE;
 }
 
 void
 batch_note(bool many)
 {
-    static _Thread_local enum { UNKNOWN, OTHER, BATCH, LEFT_ALONE } is;
+    static _Thread_local enum state is;
     static _Thread_local unsigned in_a_row;
+    enum state wanted = many ? BATCH : OTHER;
+    int error = errno;
 
-    if (is == LEFT_ALONE || many == (is == BATCH)) {
+    if (is == UNKNOWN)
+        is = now();
+    if (is == LEFT_ALONE || is == wanted)
         in_a_row = 0;
-        return;
+    else if (++in_a_row >= (many ? MANY : FEW)) {
+        in_a_row = 0;
+        is = change_to(wanted);
     }
-    if (++in_a_row < (many ? MANY : FEW))
-        return;
-    in_a_row = 0;
-    if ((is == UNKNOWN && !began_with_other()) ||
-        !set_policy(many ? SCHED_BATCH : SCHED_OTHER))
-        is = LEFT_ALONE;
-    else
-        is = many ? BATCH : OTHER;
+    errno = error;
 }

@@ -14,8 +14,9 @@
 #include <stdbool.h>
 
 /* This thread is about to serve something, and others are under way (many), or it is
- * the only one.  The policy changes after some of one kind in a row, and only if the
- * thread began with SCHED_OTHER: another one is somebody's choice.  Keeps errno. */
+ * the only one.  The policy changes after some of one kind in a row, and only while
+ * that of the main thread is SCHED_OTHER: another one is somebody's choice.  The main
+ * thread does not call this.  Keeps errno. */
 void batch_note(bool many);
 
 #endif

@@ -44,6 +44,18 @@ set(int policy)
     ok(sched_setscheduler(0, policy, &param) == 0, "the policy can be chosen");
 }
 
+/* The policy is a thread's own, and so is what is known of it. */
+static void
+in_a_thread(void *(*function)(void *), void *user_data)
+{
+    pthread_t thread;
+
+    int error = pthread_create(&thread, NULL, function, user_data);
+    if (error == 0)
+        pthread_join(thread, NULL);
+    is_int(error, 0, "in a thread of its own");
+}
+
 static void *
 follow_load(void *user_data)
 {
@@ -71,24 +83,35 @@ leave_choice_alone(void *user_data)
 {
     int policy = *(int *)user_data;
 
-    set(policy);
-    is_int(changes_after(true), 0, "what somebody chose stays");
-    is_int(sched_getscheduler(0), policy, "as chosen");
-    set(SCHED_OTHER);
-    is_int(changes_after(true), 0, "and the thread is left alone for good");
+    is_int(sched_getscheduler(0), policy, "a thread begins as the one that started it");
+    is_int(changes_after(true) + changes_after(false), 0, "and what was chosen stays");
     return user_data;
 }
 
-/* The policy is a thread's own, and so is what is known of it. */
-static void
-in_a_thread(void *(*function)(void *), void *user_data)
+static void *
+leave_thread_alone(void *user_data)
 {
-    pthread_t thread;
+    set(SCHED_IDLE);
+    is_int(changes_after(true), 0, "what was chosen for a thread stays");
+    return user_data;
+}
 
-    int error = pthread_create(&thread, NULL, function, user_data);
-    if (error == 0)
-        pthread_join(thread, NULL);
-    is_int(error, 0, "in a thread of its own");
+static void *
+come_back(void *user_data)
+{
+    is_int(sched_getscheduler(0), SCHED_BATCH,
+           "a thread that one with SCHED_BATCH starts");
+    ok(changes_after(false) > 0, "comes back too");
+    is_int(sched_getscheduler(0), SCHED_OTHER, "to SCHED_OTHER");
+    return user_data;
+}
+
+static void *
+start_another(void *user_data)
+{
+    ok(changes_after(true) > 0, "many");
+    in_a_thread(come_back, NULL);
+    return user_data;
 }
 
 int
@@ -97,8 +120,13 @@ main(void)
     static int chosen[] = {SCHED_BATCH, SCHED_IDLE};
 
     in_a_thread(follow_load, NULL);
-    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++)
+    is_int(sched_getscheduler(0), SCHED_OTHER, "the main thread has taken no part");
+    in_a_thread(leave_thread_alone, NULL);
+    in_a_thread(start_another, NULL);
+    /* At the end: it takes privileges to come back from SCHED_IDLE. */
+    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
+        set(chosen[i]);
         in_a_thread(leave_choice_alone, &chosen[i]);
-    is_int(sched_getscheduler(0), SCHED_OTHER, "this thread has taken no part");
+    }
     done_testing();
 }
