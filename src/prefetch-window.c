@@ -20,8 +20,8 @@
 #define WINDOW_LEAST (2 << 20)
 #define FETCH_LEAST  (128 << 10)
 #define FETCH_MOST   (1 << 20)
-#define RUN_LONG     (1 << 20) /* after so many in sequence it may be more than those, */
-#define RUN_TIMES    4         /* so many times */
+#define RUN_LONG     (1 << 20) /* after more than so many in sequence it may be more, */
+#define RUN_TIMES    4         /* so many times those */
 #define QUEUE        4         /* of the shortest time */
 #define EPOCH_NS     1000000   /* the rate is measured over at least this time */
 
@@ -125,7 +125,7 @@ window_size(const struct window *window, size_t most)
     /* What waits for the reader for longer than a second gets old. */
     if (window->rate > 0 && size > window->rate)
         size = window->rate > FETCH_LEAST ? window->rate : FETCH_LEAST;
-    uint64_t times = window->run < RUN_LONG ? 1 : RUN_TIMES;
+    uint64_t times = window->run <= RUN_LONG ? 1 : RUN_TIMES;
     if (size / times > window->run)
         size = window->run * times;
     return size < most ? size : most;

@@ -416,7 +416,12 @@ start_nbdmount() {
 # container or a unit.  False: that needs root.
 deny() {
     local denied=$abs_top_builddir/tests/fuse/denied program=$tmp/denied-$1
-    "$denied" "$1" true || return
+    run "$denied" "$1" true
+    case $status in
+    0) ;;
+    77) return 1 ;;
+    *) bail_out "$denied $1: $err" ;;
+    esac
     printf '#!/bin/sh\nexec %q %q %q "$@"\n' "$denied" "$1" "$nbdmount" >"$program"
     chmod +x "$program"
     nbdmount=$program

@@ -18,7 +18,9 @@ static const struct {
     const char *name;
     unsigned number;
 } calls[] = {
+#ifdef SYS_io_uring_setup
     {"io_uring_setup", SYS_io_uring_setup},
+#endif
     {"sched_setscheduler", SYS_sched_setscheduler},
 };
 

@@ -10,7 +10,13 @@ start_nbdkit memory 64M
 policies() { sed -E 's/.*\) //' "/proc/$nbdmount_pid/task/"*/stat | cut -d ' ' -f 39 | sort -u | xargs; }
 policies_have() { policies | grep -qw "$1"; }
 are_many() { [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].requests)" -ge 8 ]; }
-mount_it() { start_nbdmount "$uri" "$(new_dir mnt)"; }
+[ "$(sed -E 's/.*\) //' /proc/self/stat | cut -d ' ' -f 39)" -eq 0 ] || skip_all "this is not run under SCHED_OTHER"
+# With all threads there.
+mount_it() {
+    start_nbdmount "$uri" "$(new_dir mnt)"
+    dd if="$mnt/nbd" of=/dev/null bs=4k count=1000 iflag=direct status=none
+}
+one_at_a_time() { dd if="$mnt/nbd" of=/dev/null bs=4k count=2000 iflag=direct status=none; }
 many_at_once() {
     start fio fio --name=many --filename="$mnt/nbd" --direct=1 --rw=randread --bs=4k --ioengine=libaio \
         --iodepth=32 --time_based --runtime="$WAIT_SECONDS"
@@ -21,7 +27,7 @@ ends_well() {
 }
 
 mount_it
-dd if="$mnt/nbd" of=/dev/null bs=4k count=2000 iflag=direct status=none
+one_at_a_time
 is "one at a time" "$(policies)" 0
 many_at_once
 ok "many at once" wait_for policies_have 3
@@ -33,9 +39,11 @@ for policy in idle:5 batch:3; do
     chrt --all-tasks --"${policy%:*}" --pid 0 "$nbdmount_pid"
     many_at_once
     ok "many at once are served" wait_for are_many
-    dd if="$mnt/nbd" of=/dev/null bs=4k count=2000 iflag=direct status=none
+    one_at_a_time # beside the others
     is "${policy%:*}, which somebody chose, stays" "$(policies)" "${policy#*:}"
     stop "$started_pid"
+    one_at_a_time
+    is "also then" "$(policies)" "${policy#*:}"
     ends_well
 done
 
