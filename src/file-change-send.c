@@ -32,7 +32,7 @@ change_free(struct change *change)
     if (change->received != NULL)
         received_give(change->received);
     else
-        buffer_give(change->data, change->end - change->off);
+        buffer_give(change->data, change->data_room);
     free(change->attr);
     free(change);
     if (room > 0)
@@ -70,7 +70,7 @@ remember(struct change *change, enum command_kind kind, uint64_t off, uint64_t l
 static void
 answer_before(struct change *change)
 {
-    if (change->answer != ANSWER_BEFORE)
+    if (change->answer != ANSWER_BEFORE || change->told)
         return;
     change->told = true;
     request_answer_written(&change->request, change->end - change->off);
@@ -245,7 +245,7 @@ send_edges(struct request *request, enum command_kind kind,
             .off = change->edge[i].off,
             .len = change->edge[i].len,
             .buf = change->edge[i].buf,
-            .behind = change->answer == ANSWER_BEFORE,
+            .behind = kind == COMMAND_WRITE && change->answer == ANSWER_BEFORE,
         };
         request_submit(request, &change->edge_cmd[i]);
     }
@@ -308,13 +308,18 @@ change_send(struct change *change)
     struct replay *replay = change->request.export->replay;
 
     atomic_init(&change->pending, 1);
+    change->losses = pool_losses(change->request.export->pool);
+    if (atomic_load(&change->request.error) != 0) {
+        finish(change);
+        return;
+    }
     if (replay == NULL) {
         change_go(change);
         return;
     }
     change->room.bytes = sizeof *change + change->batch * sizeof change->cmd[0];
     if (change->data != NULL)
-        change->room.bytes += change->end - change->off;
+        change->room.bytes += change->data_room;
     for (unsigned i = 0; i < change->n_edges; i++)
         change->room.bytes += change->edge[i].len;
     change->room.start = on_room;

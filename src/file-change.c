@@ -37,18 +37,6 @@ change_new(uint64_t len, uint64_t most)
     return change;
 }
 
-/* No earlier change of these blocks is under way. */
-static void
-change_start(struct ordered *ordered)
-{
-    struct change *change =
-        (struct change *)((char *)ordered - offsetof(struct change, ordered));
-
-    change->ahead = (struct prefetch_change){.off = ordered->off, .end = ordered->end};
-    prefetch_changing(change->request.export->prefetch, &change->ahead);
-    change_send(change);
-}
-
 static void
 change_look(struct ordered *ordered)
 {
@@ -70,59 +58,81 @@ add_edge(struct change *change, uint64_t off, uint64_t end)
 
 /* Divides [off, end) into edges and middle. */
 static bool
-divide(struct change *change, uint64_t size, uint64_t block)
+divide(struct change *change)
 {
+    uint64_t size = change->size, block = change->request.export->info.minimum;
     uint64_t first = change->off - change->off % block;
     uint64_t last = change->end - change->end % block;
     uint64_t past = block < size - last ? last + block : size; /* of the last block */
     bool head = first < change->off;
     bool tail = last < change->end && change->end < size;
 
-    change->ordered.off = first;
-    change->ordered.end = last < change->end ? past : last;
     change->middle = head ? first + block : first;
     change->mid_end = tail ? last : change->end;
-    if (head && change->middle >= change->ordered.end) {
+    if (head && change->end <= change->middle) {
         /* it is all in one block */
         change->middle = change->mid_end = change->end;
-        return add_edge(change, first, change->ordered.end);
+        return add_edge(change, first, last < change->end ? past : last);
     }
     if (head && !add_edge(change, first, first + block))
         return false;
     return !tail || add_edge(change, last, past);
 }
 
+/* No earlier change of these blocks is under way. */
+static void
+change_start(struct ordered *ordered)
+{
+    struct change *change =
+        (struct change *)((char *)ordered - offsetof(struct change, ordered));
+
+    if (change->data != NULL)
+        change_is_whole(change);
+    if (!divide(change))
+        atomic_store(&change->request.error, ENOMEM);
+    change->ahead = (struct prefetch_change){
+        .off = ordered->off,
+        .end = ordered->end < change->size ? ordered->end : change->size,
+    };
+    prefetch_changing(change->request.export->prefetch, &change->ahead);
+    change_send(change);
+}
+
 static void
 change_begin(struct export *export, struct fuse_req *fuse, struct change *change,
              uint64_t size)
 {
-    if (!divide(change, size, export->info.minimum)) {
-        change_free(change);
-        fuse_reply_err(fuse, ENOMEM);
-        return;
-    }
+    uint64_t block = export->info.minimum;
+    struct ordered *ordered = &change->ordered;
+
     request_begin(&change->request, export, fuse);
-    change->ordered.kind = ORDERED_CHANGE;
-    change->ordered.start = change_start;
-    change->ordered.look = change_look;
-    ordering_enter(&export->changes, &change->ordered);
+    change->size = size;
+    ordered->kind = ORDERED_CHANGE;
+    ordered->off = change->off - change->off % block;
+    ordered->end = (change->end + block - 1) / block * block;
+    ordered->grain = block;
+    ordered->start = change_start;
+    ordered->look = change_look;
+    if (ordering_enter(&export->changes, ordered))
+        change_is_held(change);
 }
 
-/* The data as it was received, or a copy.  An errno. */
+/* The data as it was received, or a copy in so much room.  An errno. */
 static int
-take_data(struct change *change, struct fuse_bufvec *data, size_t len)
+take_data(struct change *change, struct fuse_bufvec *data, size_t len, size_t room)
 {
     const struct fuse_buf *first = &data->buf[0];
     struct fuse_bufvec to = FUSE_BUFVEC_INIT(len);
 
-    if (data->count == 1 && data->idx == 0 && data->off == 0 &&
+    change->data_room = room;
+    if (room == len && data->count == 1 && data->idx == 0 && data->off == 0 &&
         !(first->flags & FUSE_BUF_IS_FD) && first->size >= len)
         change->received = received_keep(first->mem, first->size);
     if (change->received != NULL) {
         change->data = first->mem;
         return 0;
     }
-    to.buf[0].mem = buffer_take(len);
+    to.buf[0].mem = buffer_take(room);
     if (to.buf[0].mem == NULL)
         return ENOMEM;
     ssize_t copied = fuse_buf_copy(&to, data, 0);
@@ -130,8 +140,23 @@ take_data(struct change *change, struct fuse_bufvec *data, size_t len)
         change->data = to.buf[0].mem;
         return 0;
     }
-    buffer_give(to.buf[0].mem, len);
+    buffer_give(to.buf[0].mem, room);
     return copied < 0 ? (int)-copied : EIO;
+}
+
+/* Others may follow it, and join it where it has room.  Then it is answered as soon as
+ * it is held for them, so it takes its part of behind before. */
+static void
+let_others_follow(struct change *change, struct behind *behind, uint64_t size)
+{
+    uint64_t len = change->end - change->off, room = change->data_room;
+
+    change->answer = ANSWER_MAY_BE_BEFORE;
+    if (room > len && behind_take(behind, len))
+        change->answer = ANSWER_BEFORE;
+    else
+        room = len;
+    change->ordered.tail_max = room < size - change->off ? change->off + room : size;
 }
 
 void
@@ -139,7 +164,7 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
            uint64_t off, enum write_how how)
 {
     uint64_t size = (uint64_t)export_size(export);
-    size_t len = fuse_buf_size(data);
+    size_t len = fuse_buf_size(data), room;
     bool cut = false;
 
     if (len == 0 || off >= size) {
@@ -153,19 +178,23 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
         len = size - off; /* as much as there is room for */
         cut = how == WRITE_WHOLE;
     }
-    struct change *change = change_new(len, export->info.maximum);
-    int error = change != NULL ? take_data(change, data, len) : ENOMEM;
+    room = len;
+    if (how == WRITE_BEHIND && change_join(export, fuse, data, off, len, &room))
+        return;
+    struct change *change = change_new(room, export->info.maximum);
+    int error = change != NULL ? take_data(change, data, len, room) : ENOMEM;
     if (error != 0) {
         free(change);
         fuse_reply_err(fuse, error);
         return;
     }
     change->kind = COMMAND_WRITE;
-    change->off = off;
-    change->end = off + len;
+    change->off = change->ordered.head = off;
+    change->end = change->ordered.tail = off + len;
     change->becomes = EXTENT_DATA;
     change->cut = cut;
-    change->answer = how == WRITE_BEHIND ? ANSWER_MAY_BE_BEFORE : ANSWER_WHEN_DONE;
+    if (how == WRITE_BEHIND)
+        let_others_follow(change, &export->behind, size);
     change_begin(export, fuse, change, size);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* file-change.h - one change of the file, from its arrival to its answer
  *
- * For file-change.c, which makes it, and file-change-send.c, which does it.
+ * For file-change.c, which makes it, file-change-join.c, which puts more into it, and
+ * file-change-send.c, which does it.
  */
 
 #ifndef NBDMOUNT_FILE_CHANGE_H
@@ -44,9 +45,11 @@ struct change {
     bool told; /* that it is done, before it was; set before pending reaches 0 */
     enum command_kind kind; /* COMMAND_WRITE, COMMAND_ZERO or COMMAND_TRIM */
     uint32_t flags;
-    uint64_t off, end;        /* what is changed */
+    uint64_t size;            /* of the export, to this change */
+    uint64_t off, end;        /* what is changed; before it starts others may join it */
     uint64_t middle, mid_end; /* whole blocks; middle moves on as they are sent */
     uint8_t *data;            /* end - off bytes; NULL: zeros */
+    size_t data_room;         /* bytes that there is memory for */
     void *received;           /* the memory it lies in, if that was kept: received.h */
     struct stat *attr;        /* the answer, or NULL */
     bool cut;                 /* the answer is that there was no room for all of it */
@@ -59,6 +62,21 @@ struct change {
     unsigned batch; /* commands in flight: the room in cmd */
     struct command cmd[];
 };
+
+/* A write that may be answered before it is done, of off and end; what it lies in is
+ * not taken.  True: it has become a part of an earlier one and is answered.  False:
+ * *room is how many bytes of memory it is to have, more than its own if others may join
+ * it. */
+struct fuse_bufvec;
+bool change_join(struct export *export, struct fuse_req *fuse,
+                 const struct fuse_bufvec *data, uint64_t off, size_t len,
+                 size_t *room);
+
+/* It is held, so that others may join it, and answered. */
+void change_is_held(struct change *change);
+
+/* Nobody may join it any more. */
+void change_is_whole(struct change *change);
 
 /* No earlier change of its blocks is under way, and read-ahead knows of it.  It is
  * freed when it has ended. */

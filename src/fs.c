@@ -75,6 +75,7 @@ stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct sta
     mode_t mode = fs->options->mode;
     bool exact;
     uint32_t preferred = export->info.preferred;
+    bool behind = behind_any(&export->behind); /* before the map is looked at */
 
     memset(st, 0, sizeof *st);
     st->st_ino = ino;
@@ -83,11 +84,13 @@ stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct sta
     st->st_size = export_size(export);
     st->st_blksize = preferred < BLKSIZE_MAX ? preferred : BLKSIZE_MAX;
     st->st_blocks = (blkcnt_t)sparse_blocks(export->sparse, &exact);
-    /* To tar, 0 means that there is nothing in it: the kernel may have something. */
-    if (st->st_blocks == 0 && fs->options->cache == CACHE_WRITEBACK && st->st_size > 0)
+    /* To tar, 0 means that there is nothing in it: the kernel may have something, or
+     * the server does not know of it yet. */
+    if (st->st_blocks == 0 && st->st_size > 0 &&
+        (behind || fs->options->cache == CACHE_WRITEBACK))
         st->st_blocks = 1;
     set_owner_and_times(fs, export, st);
-    return exact ? fs->options->attr_timeout_s : 0;
+    return exact && !behind ? fs->options->attr_timeout_s : 0;
 }
 
 double

@@ -5,7 +5,14 @@
  * patched and written back is not a block that somebody else writes meanwhile.  A flush
  * waits for every change before it, a look for those before it that it overlaps;
  * nothing waits for either.  Nobody sleeps: what must wait is started by whoever leaves
- * last.  Knows nothing of NBD or FUSE.
+ * last.
+ *
+ * While some changes are under way, one that begins where another one ends is held, if
+ * it has room, so that what follows it may join it and all becomes one.  It is let go
+ * when that other one has left, when little is under way, when it is full, and when
+ * somebody has to wait for it.
+ *
+ * Knows nothing of NBD or FUSE.
  */
 
 #ifndef NBDMOUNT_ORDERING_H
@@ -29,7 +36,15 @@ struct ordered {
     void (*start)(struct ordered *item); /* it may begin; no lock is held */
     void (*look)(struct ordered *item);  /* for ordering_look, or NULL */
 
+    /* Of a change that others may follow.  It touches whole grains, so off and end are
+     * head and tail made whole.  While it is held ordering moves tail and end. */
+    uint64_t head, tail; /* what it changes */
+    uint64_t tail_max;   /* as far as others may join it; tail: it is full; 0: none may
+                          * follow it */
+    uint64_t grain;
+
     /* ordering's own, under its lock */
+    struct ordered *held_by; /* NULL: it is not held */
     struct ordered *prev;
     struct ordered *next;
     struct ordered *ready_next; /* of those that may start together */
@@ -40,13 +55,23 @@ struct ordering {
     pthread_mutex_t lock; /* a leaf */
     struct ordered *first;
     struct ordered *last;
+    unsigned under_way; /* changes in it that are not held */
 };
 
 void ordering_init(struct ordering *ordering);
 void ordering_clear(struct ordering *ordering);
 
-/* Calls item->start, now or later in another thread. */
-void ordering_enter(struct ordering *ordering, struct ordered *item);
+/* Calls item->start, now or later in another thread.  True: it is held, and does not
+ * start before ordering_joined. */
+bool ordering_enter(struct ordering *ordering, struct ordered *item);
+
+/* Whether a change of [head, tail) has joined a held one, which is returned and does
+ * not start before ordering_joined: the caller puts it in.  NULL: it has to enter; then
+ * *others is how many are under way where it is going to be held if it has room, and 0
+ * where it is not. */
+struct ordered *ordering_join(struct ordering *ordering, uint64_t head, uint64_t tail,
+                              unsigned *others);
+void ordering_joined(struct ordering *ordering, struct ordered *item);
 
 /* item has ended.  Starts those that waited for it alone. */
 void ordering_leave(struct ordering *ordering, struct ordered *item);

@@ -50,6 +50,7 @@ define_rows() {
         row "$place-qd1" "$place" "$mounts" shorter measure_fio randread 1 1
         row "$place-qd32" "$place" "$mounts" shorter measure_fio randread 32 1
         row "$place-write" "$place" "$mounts" shorter measure_write 1M
+        [[ $place != delay-* ]] || row "$place-write-4K" "$place" "$mounts" shorter measure_write 4K
     done
     row cp-sparse sparse "$all" measure_cp
     row hole hole "$all" shorter measure_read 1M

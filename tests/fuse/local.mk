@@ -1,12 +1,14 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
 check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
-	%D%/conn-refused %D%/replay-refused %D%/steps %D%/many-processors %D%/denied
+	%D%/conn-refused %D%/replay-refused %D%/steps %D%/appends %D%/many-processors %D%/denied
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_denied_SOURCES = %D%/denied.c
 %C%_denied_LDADD =
 %C%_steps_SOURCES = %D%/steps.c
 %C%_steps_LDADD =
+%C%_appends_SOURCES = %D%/appends.c
+%C%_appends_LDADD = -lpthread
 %C%_readahead_SOURCES = %D%/readahead.c
 %C%_readahead_LDADD = -lpthread
 %C%_crowd_SOURCES = %D%/crowd.c
@@ -34,7 +36,7 @@ fuse_tests = \
 	%D%/test-readahead.sh \
 	%D%/test-sizes.sh \
 	%D%/test-grow.sh \
-	%D%/test-write.sh %D%/test-behind.sh %D%/test-writeback.sh %D%/test-io-uring.sh \
+	%D%/test-write.sh %D%/test-behind.sh %D%/test-join.sh %D%/test-writeback.sh %D%/test-io-uring.sh \
 	%D%/test-blocksize.sh \
 	%D%/test-share.sh \
 	%D%/test-batch.sh \

@@ -8,6 +8,7 @@
  *         read=NAME:OFFSET:LENGTH    tells the characters, each once
  *         punch=NAME:OFFSET:LENGTH
  *         data=NAME:OFFSET  hole=NAME:OFFSET          lseek
+ *         blocks=NAME                st_blocks
  *         fsync=NAME  close=NAME
  *         touch=PATH  forget=PATH    makes and removes another file
  *         sleep=MILLISECONDS
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -126,6 +128,14 @@ do_read(struct step *step)
 }
 
 static long long
+blocks_of(int file)
+{
+    struct stat st;
+
+    return fstat(file, &st) == -1 ? -1 : st.st_blocks;
+}
+
+static long long
 touch(const char *other)
 {
     int fd = open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -157,6 +167,8 @@ do_step(const char *what, struct step *step, char *args)
         return lseek(*step->file, step->off, SEEK_DATA);
     if (strcmp(what, "hole") == 0)
         return lseek(*step->file, step->off, SEEK_HOLE);
+    if (strcmp(what, "blocks") == 0)
+        return blocks_of(*step->file);
     if (strcmp(what, "fsync") == 0)
         return fsync(*step->file);
     if (strcmp(what, "close") == 0)

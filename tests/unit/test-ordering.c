@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-ordering.c - changes that overlap start one after the other, others at once */
+/* test-ordering.c - changes that overlap start one after the other, others at once, and
+ * those that follow each other become one */
 
 #include "ordering.h"
 #include "tap.h"
+
+#include <stdlib.h>
 
 struct item {
     struct ordered ordered;
@@ -137,6 +140,307 @@ test_nested(void)
     ok(ordering.first == NULL && ordering.last == NULL, "and nothing is left");
 }
 
+/* ---- changes that follow each other */
+
+#define GRAIN 512
+
+/* A change of bytes with room for others: true, it is held. */
+static bool
+enter_bytes(struct item *item, uint64_t head, uint64_t tail, uint64_t tail_max)
+{
+    *item = (struct item){.ordered = {
+                              .off = head / GRAIN * GRAIN,
+                              .end = (tail + GRAIN - 1) / GRAIN * GRAIN,
+                              .head = head,
+                              .tail = tail,
+                              .tail_max = tail_max,
+                              .grain = GRAIN,
+                              .start = on_start,
+                          }};
+    return ordering_enter(&ordering, &item->ordered);
+}
+
+/* The item that a change has joined, which is told so at once, or NULL. */
+static struct item *
+join(uint64_t head, uint64_t tail, unsigned *others)
+{
+    struct ordered *ordered = ordering_join(&ordering, head, tail, others);
+
+    if (ordered != NULL)
+        ordering_joined(&ordering, ordered);
+    return (struct item *)ordered;
+}
+
+static struct item busy[8];
+
+static void
+make_busy(int n)
+{
+    for (int i = 0; i < n; i++)
+        enter(&busy[i], 1000000 + (uint64_t)i * GRAIN,
+              1000000 + (uint64_t)(i + 1) * GRAIN);
+}
+
+static void
+end_busy(int from, int n)
+{
+    for (int i = from; i < n; i++)
+        leave(&busy[i]);
+}
+
+/* With others under way: a change of [0, 1000), and one that follows it, held. */
+static void
+begin_two(struct item *first, struct item *held, uint64_t tail_max)
+{
+    make_busy(8);
+    enter_bytes(first, 0, 1000, 1000);
+    enter_bytes(held, 1000, 2000, tail_max);
+}
+
+static void
+end_two(struct item *first, struct item *held)
+{
+    leave(first);
+    leave(held);
+    end_busy(0, 8);
+    ok(ordering.first == NULL && ordering.under_way == 0, "and nothing is left");
+}
+
+static void
+test_held(void)
+{
+    struct item a, b;
+    unsigned others;
+
+    make_busy(8);
+    ok(!enter_bytes(&a, 0, 1024, 4096) && a.started,
+       "a change that follows none is not held");
+    ok(join(1024, 2048, &others) == NULL && others > 0,
+       "one that follows it cannot join it");
+    ok(join(1025, 2048, &others) == NULL && others == 0,
+       "nor one that does not follow");
+    ok(enter_bytes(&b, 1024, 2048, 4096), "but is held");
+    ok(!b.started, "and does not start");
+    ok(join(2048, 3000, &others) == &b, "what follows that joins it");
+    ordering_joined(&ordering, &b.ordered);
+    ok(b.ordered.tail == 3000 && b.ordered.end == 3072,
+       "which reaches as far then, in whole grains");
+    ok(!b.started, "and does not start either");
+    leave(&a);
+    ok(b.started, "before the first one has ended");
+    ok(join(3000, 3500, &others) == NULL && others > 0,
+       "nor can it be joined after that");
+    leave(&b);
+    end_busy(0, 8);
+}
+
+static void
+test_not_held(void)
+{
+    struct item a, b;
+    unsigned others;
+
+    make_busy(1);
+    enter_bytes(&a, 0, 1024, 1024);
+    ok(join(1024, 2048, &others) == NULL && others == 0,
+       "with little under way none is held");
+    ok(!enter_bytes(&b, 1024, 2048, 4096) && b.started, "it starts");
+    leave(&b);
+    leave(&a);
+    end_busy(0, 1);
+    make_busy(8);
+    enter_bytes(&a, 0, 1024, 1024);
+    ok(!enter_bytes(&b, 1024, 2048, 2048) && b.started, "nor one without room");
+    leave(&b);
+    leave(&a);
+    enter(&a, 0, 1024);
+    ok(!enter_bytes(&b, 1024, 2048, 4096) && b.started, "nor where none may follow");
+    leave(&b);
+    leave(&a);
+    enter_bytes(&a, 0, 1024, 1024);
+    enter_bytes(&b, 1024, 2048, 4096);
+    ordering_joined(&ordering, &b.ordered);
+    end_busy(0, 5);
+    ok(!b.started, "one that is held stays so while enough is under way");
+    end_busy(5, 8);
+    ok(b.started, "and no longer");
+    leave(&a);
+    leave(&b);
+}
+
+static void
+test_full(void)
+{
+    struct item a, b, c;
+    unsigned others;
+
+    begin_two(&a, &b, 3000);
+    ordering_joined(&ordering, &b.ordered);
+    struct ordered *joined = ordering_join(&ordering, 2000, 3000, &others);
+    ok(joined == &b.ordered && !b.started,
+       "a full one does not start before it has all");
+    ordering_joined(&ordering, joined);
+    ok(!b.started, "nor while it waits for a grain that both change");
+    leave(&a);
+    ok(b.started, "but then");
+    leave(&b);
+    enter_bytes(&a, 0, 1024, 1024);
+    enter_bytes(&b, 1024, 2048, 4096);
+    ordering_joined(&ordering, &b.ordered);
+    ok(join(2048, 4096, &others) == &b && b.started, "where there is none, at once");
+    leave(&b);
+    enter_bytes(&b, 1024, 2048, 4096);
+    ordering_joined(&ordering, &b.ordered);
+    ok(join(2048, 4097, &others) == NULL && others > 0,
+       "what there is no room for cannot join");
+    ok(b.started, "and what it would have joined is full");
+    ok(enter_bytes(&c, 2048, 4097, 9000), "it is held itself");
+    ordering_joined(&ordering, &c.ordered);
+    leave(&b);
+    ok(c.started, "behind that one");
+    leave(&c);
+    leave(&a);
+    end_busy(0, 8);
+}
+
+static void
+test_wanted(void)
+{
+    struct item a, b, c, flush, look;
+    unsigned others;
+
+    begin_two(&a, &b, 4096);
+    ordering_joined(&ordering, &b.ordered);
+    look = (struct item){
+        .ordered = {.kind = ORDERED_LOOK, .off = 1536, .end = 2000, .start = on_start}};
+    ordering_enter(&ordering, &look.ordered);
+    ok(join(2000, 3000, &others) == NULL, "what a look waits for is not held");
+    ok(!b.started && !look.started, "it waits for its first grain");
+    leave(&a);
+    ok(b.started && !look.started, "and starts");
+    leave(&b);
+    ok(look.started, "and the look after it");
+    leave(&look);
+    enter_bytes(&a, 0, 1024, 1024);
+    enter_bytes(&b, 1024, 2000, 4096);
+    enter_flush(&flush);
+    ok(!b.started, "what a flush waits for has to be put in first");
+    ordering_joined(&ordering, &b.ordered);
+    ok(b.started && !flush.started, "and starts");
+    enter(&c, 1024, 1536);
+    ok(!c.started, "a change of the same waits");
+    leave(&b);
+    ok(c.started, "for its end");
+    leave(&c);
+    leave(&a);
+    end_busy(0, 8);
+    ok(flush.started, "the flush for all");
+    leave(&flush);
+}
+
+static void
+test_in_the_way(void)
+{
+    struct item a, b, c, look;
+    unsigned others;
+
+    begin_two(&a, &b, 9000);
+    ordering_joined(&ordering, &b.ordered);
+    enter(&c, 2048, 2560);
+    ok(c.started, "a change behind a held one starts");
+    ok(join(2000, 2040, &others) == &b, "up to it others may join");
+    ok(join(2040, 2050, &others) == NULL && others > 0, "and not beyond");
+    leave(&c);
+    end_two(&a, &b);
+    begin_two(&a, &b, 9000);
+    ordering_joined(&ordering, &b.ordered);
+    look = (struct item){
+        .ordered = {.kind = ORDERED_LOOK, .off = 3000, .end = 9000, .start = on_start}};
+    ordering_enter(&ordering, &look.ordered);
+    ok(join(2000, 3500, &others) == NULL, "nor where somebody looks");
+    leave(&look);
+    end_two(&a, &b);
+}
+
+/* ---- at random: one that is joined is in order with all others */
+
+#define N_ITEMS 32
+#define BLOCKS  300
+
+static struct item many[N_ITEMS];
+static bool there[N_ITEMS];
+static unsigned long arrived[N_ITEMS]
+                            [BLOCKS]; /* the last write of the block that is in it */
+static unsigned long written[BLOCKS]; /* and that was done */
+static unsigned long writes;
+static unsigned wrong, joined_n, held_n;
+
+static void
+enter_at_random(int i)
+{
+    uint64_t from = (uint64_t)(rand() % BLOCKS), n = 1 + (uint64_t)(rand() % 3);
+    const struct item *other = &many[rand() % N_ITEMS];
+    unsigned others;
+
+    if (rand() % 2 > 0 && other->ordered.tail < BLOCKS * GRAIN)
+        from = other->ordered.tail / GRAIN;
+    if (from + n > BLOCKS)
+        n = BLOCKS - from;
+    uint64_t head = from * GRAIN, tail = (from + n) * GRAIN;
+    struct ordered *to = ordering_join(&ordering, head, tail, &others);
+    bool held = false;
+    if (to != NULL) {
+        i = (int)((struct item *)to - many);
+        joined_n++;
+    } else {
+        memset(arrived[i], 0, sizeof arrived[i]);
+        there[i] = true;
+        held = enter_bytes(&many[i], head, tail, others > 0 ? head + 9 * GRAIN : tail);
+        held_n += held;
+    }
+    for (uint64_t b = from; b < from + n; b++)
+        arrived[i][b] = ++writes;
+    if (to != NULL || held)
+        ordering_joined(&ordering, &many[i].ordered);
+}
+
+/* Of those that were started: what was written before is older. */
+static void
+leave_at_random(int i)
+{
+    if (!there[i] || !many[i].started)
+        return;
+    for (int b = 0; b < BLOCKS; b++) {
+        if (arrived[i][b] == 0)
+            continue;
+        wrong += arrived[i][b] <= written[b];
+        written[b] = arrived[i][b];
+    }
+    there[i] = false;
+    leave(&many[i]);
+}
+
+static void
+test_at_random(void)
+{
+    srand(2929);
+    for (int round = 0; round < 200000; round++) {
+        int i = rand() % N_ITEMS;
+        if (!there[i] && rand() % 3 > 0)
+            enter_at_random(i);
+        else
+            leave_at_random(i);
+    }
+    for (int round = 0; round < N_ITEMS && ordering.first != NULL; round++)
+        for (int i = 0; i < N_ITEMS; i++)
+            leave_at_random(i);
+    ok(wrong == 0,
+       "200000 times something at random: all blocks were written in order");
+    ok(joined_n > 1000 && held_n > 1000, "%u of them joined %u others", joined_n,
+       held_n);
+    ok(ordering.first == NULL && ordering.under_way == 0, "and all have ended");
+}
+
 int
 main(void)
 {
@@ -145,6 +449,12 @@ main(void)
     test_flush();
     test_looks();
     test_nested();
+    test_held();
+    test_not_held();
+    test_full();
+    test_wanted();
+    test_in_the_way();
+    test_at_random();
     ordering_clear(&ordering);
     done_testing();
 }
