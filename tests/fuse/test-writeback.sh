@@ -22,9 +22,9 @@ write_small() {
     head -c 4M /dev/urandom >"$tmp/written"
     dd if="$tmp/written" of="$mnt/nbd" bs=4k conv=notrunc,fsync status=none
 }
-write_small
+write_small -o writebehind=0
 stop_nbdmount
-is "without it each write is one for the server" "$(writes_served)" 1024
+is "without it, and without writes on their way, each is one for the server" "$(writes_served)" 1024
 write_small -o cache=writeback
 ok "with it the same bytes are there" cmp -n 4M "$tmp/written" "$mnt/nbd"
 ok "also when the server is asked" cmp -n 4M "$tmp/written" <(nbdcopy "$uri" -)
