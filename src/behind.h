@@ -36,19 +36,7 @@ behind_take(struct behind *behind, size_t bytes)
     return false;
 }
 
-/* More bytes of a change that has been taken already; and that it does not need them.
- */
-static inline bool
-behind_take_more(struct behind *behind, size_t bytes)
-{
-    size_t before = atomic_fetch_add(&behind->bytes, bytes);
-
-    if (bytes <= behind->limit && before <= behind->limit - bytes)
-        return true;
-    atomic_fetch_sub(&behind->bytes, bytes);
-    return false;
-}
-
+/* So many bytes less, of a change that goes on. */
 static inline void
 behind_give_back(struct behind *behind, size_t bytes)
 {

@@ -62,6 +62,15 @@ on_look(struct prefetch_read *ahead)
                       ->request);
 }
 
+/* A change that is held was answered, and prefetch does not know of it before it
+ * starts: what was fetched there is too old. */
+static bool
+is_changing(struct export *export, uint64_t off, size_t len)
+{
+    return behind_any(&export->behind) &&
+           ordering_overlaps(&export->changes, off, off + len);
+}
+
 void
 file_read_ahead(struct export *export, struct stream *stream, struct fuse_req *fuse,
                 uint64_t off, size_t len)
@@ -69,7 +78,8 @@ file_read_ahead(struct export *export, struct stream *stream, struct fuse_req *f
     uint64_t size = (uint64_t)export_size(export);
     struct reading *reading = NULL;
 
-    if (stream != NULL && len > 0 && len <= FILE_TRANSFER_MAX && off < size)
+    if (stream != NULL && len > 0 && len <= FILE_TRANSFER_MAX && off < size &&
+        !is_changing(export, off, len))
         reading = malloc(sizeof *reading);
     if (reading == NULL) {
         file_read(export, fuse, off, len);

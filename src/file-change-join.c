@@ -52,11 +52,10 @@ change_join(struct export *export, struct fuse_req *fuse,
     unsigned others;
 
     *room = len;
-    if (!may_join(export, data, len) || !behind_take_more(&export->behind, len))
+    if (!may_join(export, data, len))
         return false;
     struct ordered *ordered = ordering_join(&export->changes, off, off + len, &others);
     if (ordered == NULL) {
-        behind_give_back(&export->behind, len);
         *room = room_for(len, others);
         return false;
     }
@@ -90,6 +89,10 @@ change_is_whole(struct change *change)
     size_t len = (size_t)(change->ordered.tail - change->off);
 
     change->end = change->ordered.tail;
+    if (change->taken > len) {
+        behind_give_back(&change->request.export->behind, change->taken - len);
+        change->taken = len;
+    }
     if (len > change->data_room / 2)
         return;
     uint8_t *data = buffer_take(len);

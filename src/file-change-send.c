@@ -82,10 +82,12 @@ static void
 choose_answer(struct change *change)
 {
     struct behind *behind = &change->request.export->behind;
+    size_t len = change->end - change->off;
 
-    if (change->answer == ANSWER_MAY_BE_BEFORE &&
-        behind_take(behind, change->end - change->off))
-        change->answer = ANSWER_BEFORE;
+    if (change->answer != ANSWER_MAY_BE_BEFORE || !behind_take(behind, len))
+        return;
+    change->answer = ANSWER_BEFORE;
+    change->taken = len;
 }
 
 /* The server has done it, or has not, of which the program knows nothing. */
@@ -97,7 +99,7 @@ end_behind(struct change *change, int error)
     if (change->told && error != 0)
         export_write_failed(export, change->off, change->end, request_errno(error));
     if (change->answer == ANSWER_BEFORE)
-        behind_give(&export->behind, change->end - change->off);
+        behind_give(&export->behind, change->taken);
 }
 
 static void
@@ -245,7 +247,8 @@ send_edges(struct request *request, enum command_kind kind,
             .off = change->edge[i].off,
             .len = change->edge[i].len,
             .buf = change->edge[i].buf,
-            .behind = kind == COMMAND_WRITE && change->answer == ANSWER_BEFORE,
+            .behind =
+                kind == COMMAND_WRITE ? change->answer == ANSWER_BEFORE : change->told,
         };
         request_submit(request, &change->edge_cmd[i]);
     }

@@ -56,11 +56,11 @@ add_edge(struct change *change, uint64_t off, uint64_t end)
     return true;
 }
 
-/* Divides [off, end) into edges and middle. */
+/* Divides [off, end) into edges and middle.  The export may have grown since. */
 static bool
-divide(struct change *change)
+divide(struct change *change, uint64_t size)
 {
-    uint64_t size = change->size, block = change->request.export->info.minimum;
+    uint64_t block = change->request.export->info.minimum;
     uint64_t first = change->off - change->off % block;
     uint64_t last = change->end - change->end % block;
     uint64_t past = block < size - last ? last + block : size; /* of the last block */
@@ -86,27 +86,28 @@ change_start(struct ordered *ordered)
     struct change *change =
         (struct change *)((char *)ordered - offsetof(struct change, ordered));
 
+    struct export *export = change->request.export;
+    uint64_t size = (uint64_t)export_size(export);
+
     if (change->data != NULL)
         change_is_whole(change);
-    if (!divide(change))
+    if (!divide(change, size))
         atomic_store(&change->request.error, ENOMEM);
     change->ahead = (struct prefetch_change){
         .off = ordered->off,
-        .end = ordered->end < change->size ? ordered->end : change->size,
+        .end = ordered->end < size ? ordered->end : size,
     };
-    prefetch_changing(change->request.export->prefetch, &change->ahead);
+    prefetch_changing(export->prefetch, &change->ahead);
     change_send(change);
 }
 
 static void
-change_begin(struct export *export, struct fuse_req *fuse, struct change *change,
-             uint64_t size)
+change_begin(struct export *export, struct fuse_req *fuse, struct change *change)
 {
     uint64_t block = export->info.minimum;
     struct ordered *ordered = &change->ordered;
 
     request_begin(&change->request, export, fuse);
-    change->size = size;
     ordered->kind = ORDERED_CHANGE;
     ordered->off = change->off - change->off % block;
     ordered->end = (change->end + block - 1) / block * block;
@@ -117,14 +118,14 @@ change_begin(struct export *export, struct fuse_req *fuse, struct change *change
         change_is_held(change);
 }
 
-/* The data as it was received, or a copy in so much room.  An errno. */
+/* The data as it was received, or a copy in so much room, if there is.  An errno. */
 static int
 take_data(struct change *change, struct fuse_bufvec *data, size_t len, size_t room)
 {
     const struct fuse_buf *first = &data->buf[0];
     struct fuse_bufvec to = FUSE_BUFVEC_INIT(len);
 
-    change->data_room = room;
+    change->data_room = len;
     if (room == len && data->count == 1 && data->idx == 0 && data->off == 0 &&
         !(first->flags & FUSE_BUF_IS_FD) && first->size >= len)
         change->received = received_keep(first->mem, first->size);
@@ -132,30 +133,36 @@ take_data(struct change *change, struct fuse_bufvec *data, size_t len, size_t ro
         change->data = first->mem;
         return 0;
     }
-    to.buf[0].mem = buffer_take(room);
-    if (to.buf[0].mem == NULL)
+    change->data = buffer_take(room);
+    if (change->data != NULL)
+        change->data_room = room;
+    else
+        change->data = buffer_take(len);
+    if (change->data == NULL)
         return ENOMEM;
+    to.buf[0].mem = change->data;
     ssize_t copied = fuse_buf_copy(&to, data, 0);
-    if (copied == (ssize_t)len) {
-        change->data = to.buf[0].mem;
+    if (copied == (ssize_t)len)
         return 0;
-    }
-    buffer_give(to.buf[0].mem, room);
+    buffer_give(change->data, change->data_room);
     return copied < 0 ? (int)-copied : EIO;
 }
 
 /* Others may follow it, and join it where it has room.  Then it is answered as soon as
- * it is held for them, so it takes its part of behind before. */
+ * it is held for them, so it takes its part of behind before, and that of what may join
+ * it. */
 static void
 let_others_follow(struct change *change, struct behind *behind, uint64_t size)
 {
     uint64_t len = change->end - change->off, room = change->data_room;
 
     change->answer = ANSWER_MAY_BE_BEFORE;
-    if (room > len && behind_take(behind, len))
+    if (room > len && behind_take(behind, room)) {
         change->answer = ANSWER_BEFORE;
-    else
+        change->taken = room;
+    } else {
         room = len;
+    }
     change->ordered.tail_max = room < size - change->off ? change->off + room : size;
 }
 
@@ -195,7 +202,7 @@ file_write(struct export *export, struct fuse_req *fuse, struct fuse_bufvec *dat
     change->cut = cut;
     if (how == WRITE_BEHIND)
         let_others_follow(change, &export->behind, size);
-    change_begin(export, fuse, change, size);
+    change_begin(export, fuse, change);
 }
 
 void
@@ -225,7 +232,7 @@ file_zero(struct export *export, struct fuse_req *fuse, uint64_t off, uint64_t l
     /* Whether zeros that stay allocated, and what was trimmed, are called a hole is for
      * the server to say. */
     change->becomes = how == ZERO_KEEP || trim ? EXTENT_UNKNOWN : EXTENT_HOLE;
-    change_begin(export, fuse, change, size);
+    change_begin(export, fuse, change);
 }
 
 void
@@ -248,5 +255,5 @@ file_truncate(struct export *export, struct fuse_req *fuse, const struct stat *a
     change->end = size;
     change->attr = copy;
     change->becomes = export->info.can_zero ? EXTENT_HOLE : EXTENT_DATA;
-    change_begin(export, fuse, change, size);
+    change_begin(export, fuse, change);
 }

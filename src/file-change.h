@@ -45,11 +45,11 @@ struct change {
     bool told; /* that it is done, before it was; set before pending reaches 0 */
     enum command_kind kind; /* COMMAND_WRITE, COMMAND_ZERO or COMMAND_TRIM */
     uint32_t flags;
-    uint64_t size;            /* of the export, to this change */
     uint64_t off, end;        /* what is changed; before it starts others may join it */
     uint64_t middle, mid_end; /* whole blocks; middle moves on as they are sent */
-    uint8_t *data;            /* end - off bytes; NULL: zeros */
+    uint8_t *data;            /* from off to end; NULL: zeros */
     size_t data_room;         /* bytes that there is memory for */
+    size_t taken;             /* of the export's behind */
     void *received;           /* the memory it lies in, if that was kept: received.h */
     struct stat *attr;        /* the answer, or NULL */
     bool cut;                 /* the answer is that there was no room for all of it */
@@ -63,11 +63,12 @@ struct change {
     struct command cmd[];
 };
 
-/* A write that may be answered before it is done, of off and end; what it lies in is
- * not taken.  True: it has become a part of an earlier one and is answered.  False:
- * *room is how many bytes of memory it is to have, more than its own if others may join
- * it. */
 struct fuse_bufvec;
+
+/* A write of [off, off + len) that may be answered before it is done; data is not
+ * taken.  True: it has become a part of an earlier one and is answered.  False: *room
+ * is how many bytes of memory it is to have, more than its own if others may join it.
+ */
 bool change_join(struct export *export, struct fuse_req *fuse,
                  const struct fuse_bufvec *data, uint64_t off, size_t len,
                  size_t *room);

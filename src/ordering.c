@@ -2,7 +2,8 @@
 /* ordering.c - see ordering.h
  *
  * A list in the order of arrival, each with the number of earlier ones that it has to
- * wait for.  It is as long as there are changes in flight: some dozens.
+ * wait for, and of those who are putting something into it.  It is as long as there are
+ * changes in flight: some dozens.
  */
 
 #include "ordering.h"
@@ -207,8 +208,10 @@ ordering_leave(struct ordering *ordering, struct ordered *item)
     if (item->kind == ORDERED_CHANGE)
         ordering->under_way--;
     for (struct ordered *o = item->next; o != NULL; o = o->next) {
-        if (must_wait(o, item) && --o->waits_for == 0 && o->held_by == NULL)
+        if (must_wait(o, item)) {
+            o->waits_for--;
             note_ready(o, &ready);
+        }
         if (o->held_by == item)
             let_go(ordering, o, &ready);
     }

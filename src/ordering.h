@@ -4,8 +4,8 @@
  * Changes that overlap happen in the order in which they came, so that what is read,
  * patched and written back is not a block that somebody else writes meanwhile.  A flush
  * waits for every change before it, a look for those before it that it overlaps;
- * nothing waits for either.  Nobody sleeps: what must wait is started by whoever leaves
- * last.
+ * nothing waits for either.  Nobody sleeps: what must wait is started by whoever takes
+ * away the last reason to wait, before that one's call returns.
  *
  * While some changes are under way, one that begins where another one ends is held, if
  * it has room, so that what follows it may join it and all becomes one.  It is let go
@@ -39,8 +39,7 @@ struct ordered {
     /* Of a change that others may follow.  It touches whole grains, so off and end are
      * head and tail made whole.  While it is held ordering moves tail and end. */
     uint64_t head, tail; /* what it changes */
-    uint64_t tail_max;   /* as far as others may join it; tail: it is full; 0: none may
-                          * follow it */
+    uint64_t tail_max;   /* as far as others may join it; 0: none may even follow */
     uint64_t grain;
 
     /* ordering's own, under its lock */

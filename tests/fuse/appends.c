@@ -24,8 +24,9 @@
 
 #define THREADS 3
 #define PAGE    4096
-#define LONGEST 20000 /* of one write; most are much shorter */
-#define WINDOW  (LONGEST + 2 * PAGE)
+#define LONGEST 20000     /* of one write; most are much shorter */
+#define WINDOW  (1 << 19) /* of what is read from front to back */
+#define PIECE   (1 << 15)
 
 struct stream {
     pthread_t thread;
@@ -33,7 +34,8 @@ struct stream {
     uint64_t pos;
     uint64_t last; /* where its last write began */
     unsigned seed;
-    uint8_t *window; /* for O_DIRECT */
+    int reader;      /* a descriptor */
+    uint8_t *window; /* aligned, for what is read */
 };
 
 static const char *path;
@@ -81,6 +83,23 @@ look(struct stream *stream, uint64_t off, uint64_t len)
         compare(stream->window + (off - from), off, len);
     if (lseek(direct, (off_t)off, SEEK_DATA) != (off_t)off)
         fail("SEEK_DATA goes past", off, len);
+}
+
+/* From some way before what is written now, to as far behind it. */
+static void
+read_through(struct stream *stream)
+{
+    uint64_t back = stream->pos - stream->from < WINDOW / 2 ? stream->pos - stream->from
+                                                            : WINDOW / 2;
+    uint64_t off = stream->pos - back;
+
+    posix_fadvise(stream->reader, (off_t)off, WINDOW, POSIX_FADV_DONTNEED);
+    for (uint64_t end = off + WINDOW; off < end && off + PIECE <= stream->to;
+         off += PIECE)
+        if (pread(stream->reader, stream->window, PIECE, (off_t)off) != PIECE)
+            fail("read", off, PIECE);
+        else
+            compare(stream->window, off, PIECE);
 }
 
 static void
@@ -135,6 +154,8 @@ step(struct stream *stream)
         write_piece(stream, stream->pos, len);
     if (what > 3 && what < 10)
         look(stream, stream->last, stream->pos - stream->last);
+    if (what > 9 && what < 14)
+        read_through(stream);
 }
 
 static void *
@@ -184,7 +205,8 @@ main(int argc, char **argv)
         stream[i].to = i + 1 < THREADS ? size / THREADS * (unsigned)(i + 1) + 77 : size;
         stream[i].pos = stream[i].last = stream[i].from;
         stream[i].seed = (unsigned)strtoul(argv[2], NULL, 10) * THREADS + (unsigned)i;
-        stream[i].window = aligned_alloc(PAGE, WINDOW / PAGE * PAGE + PAGE);
+        stream[i].window = aligned_alloc(PAGE, WINDOW);
+        stream[i].reader = open(path, O_RDONLY | O_CLOEXEC);
         pthread_create(&stream[i].thread, NULL, run, &stream[i]);
     }
     for (int i = 0; i < THREADS; i++)

@@ -6,6 +6,7 @@
  *         write=NAME:OFFSET:LENGTH:CHARACTER
  *         writes=NAME:OFFSET:LENGTH:CHARACTER:TIMES   one behind the other
  *         read=NAME:OFFSET:LENGTH    tells the characters, each once
+ *         reads=NAME:OFFSET:LENGTH:-:TIMES   one behind the other
  *         punch=NAME:OFFSET:LENGTH
  *         data=NAME:OFFSET  hole=NAME:OFFSET          lseek
  *         blocks=NAME                st_blocks
@@ -128,6 +129,18 @@ do_read(struct step *step)
 }
 
 static long long
+do_reads(struct step *step)
+{
+    long long done = 0, r = 1;
+
+    for (int i = 0; i < step->times && r > 0; i++, step->off += (long long)step->len) {
+        r = do_read(step);
+        done += r > 0 ? r : 0;
+    }
+    return r < 0 ? -1 : done;
+}
+
+static long long
 blocks_of(int file)
 {
     struct stat st;
@@ -160,6 +173,8 @@ do_step(const char *what, struct step *step, char *args)
         return do_write(step);
     if (strcmp(what, "read") == 0)
         return do_read(step);
+    if (strcmp(what, "reads") == 0)
+        return do_reads(step);
     if (strcmp(what, "punch") == 0)
         return fallocate(*step->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                          step->off, (off_t)step->len);

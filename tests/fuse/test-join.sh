@@ -24,9 +24,9 @@ same() { # FROM LENGTH CHARACTER: that is in the image
     cmp -n "$2" -i "$1:0" "$image" <(head -c "$2" /dev/zero | tr '\0' "$3")
 }
 
-# One megabyte, 4 KiB at a time, 50 ms for each command.
+# One megabyte, 4 KiB at a time, 200 ms for each command.
 new_image
-start_nbdkit --filter=stats --filter=delay file "$image" wdelay=50ms statsfile="$counts"
+start_nbdkit --filter=stats --filter=delay file "$image" wdelay=200ms statsfile="$counts"
 start_nbdmount "$uri" "$(new_dir mnt)"
 steps open=a "writes=a:0:4096:x:256" fsync=a
 is "256 small writes one behind the other" "$(gave 2)" $m
@@ -39,7 +39,7 @@ at_least "but more than once" "$(n_writes)" 4
 
 # Each of 1000 bytes: a block is read, for its other bytes, once for each command.
 new_image
-start_nbdkit --filter=stats --filter=delay file "$image" wdelay=50ms statsfile="$counts"
+start_nbdkit --filter=stats --filter=delay file "$image" wdelay=200ms statsfile="$counts"
 start_nbdmount "$uri" "$(new_dir mnt)"
 steps open=a "writes=a:100:1000:y:1000" fsync=a
 is "1000 writes of 1000 bytes" "$(gave 2)" 1000000
@@ -86,6 +86,34 @@ is "and knows it when it is done" "$(gave 12)" 256
 stop_nbdmount
 stop "$nbdkit_pid"
 
+# Who reads the file from front to back has what comes fetched before it was written; what
+# is held then is in pieces of pages, so the kernel asks for the rest of them.
+head -c 64M /dev/zero | tr '\0' o >"$image"
+start_nbdkit --filter=delay file "$image" wdelay=500ms
+start_nbdmount "$uri" "$(new_dir mnt)"
+at=$((33 * m))
+steps open=a "reads=a:0:131072:-:256" sleep=200 write=a:$((40 * m)):1000:x write=a:$((44 * m)):1000:x \
+    write=a:$((48 * m)):1000:x write=a:$((52 * m)):1000:x write=a:$((56 * m)):1000:x \
+    "writes=a:$((at - 1000)):1000:n:60" "read=a:$((at + 8192)):4096" "read=a:$at:4096" "read=a:$((at + 32768)):4096" \
+    fsync=a "read=a:$((at - 1000)):60000"
+is "60 writes" "$(gave 9)" 60000
+is "what is read then is not what was fetched before" "$(gave 10)$(gave 11)$(gave 12)" nnn
+is "nor later" "$(gave 14)" n
+stop_nbdmount
+stop "$nbdkit_pid"
+
+# Two small writes each, far from each other: what is held counts with all its memory.
+new_image 1G
+start_nbdkit --filter=delay file "$image" wdelay=3
+start_nbdmount "$uri" "$(new_dir mnt)"
+pairs=()
+for ((i = 1; i <= 100; i++)); do pairs+=("writes=a:$((i * 4 * m)):512:p:2"); done
+steps open=a "${pairs[@]}"
+[ "$SANITIZER" != none ] || at_most "200 small writes in pairs do not need much memory" \
+    "$(awk '/^VmHWM/ { print $2 }' "/proc/$nbdmount_pid/status")" $((48 * k))
+stop_nbdmount
+stop "$nbdkit_pid"
+
 # No space for some of them.
 new_image
 start_nbdkit --filter=delay --filter=error file "$image" wdelay=500ms \
@@ -117,17 +145,20 @@ stop "$nbdkit_pid"
 # was written in a file, where each is one by itself.
 build_volatile
 appends="$abs_top_builddir/tests/fuse/appends"
-for options in retry=60 retry=60,replay-file="$tmp/replay"; do
+declare -A options_writes=([retry=60]=6000 [retry=60,replay-file=$tmp/replay]=500)
+for options in "${!options_writes[@]}"; do
     new_image 3000001
     start_server --filter=delay "$tmp/volatile.so" file="$image" wdelay=5ms
     start_nbdmount -o "$options" "$uri" "$(new_dir mnt)"
-    start appends "$appends" "$mnt/nbd" 7 400
+    start appends "$appends" "$mnt/nbd" 7 "${options_writes[$options]}"
     writer=$started_pid writer_log=$started_log
     for _ in 1 2 3; do
         pause 0.4
         kill_server
+        alive=$(is_alive "$writer" && echo yes)
         start_server --filter=delay "$tmp/volatile.so" file="$image" wdelay=5ms
     done
+    is "the programs are still at work at the last of three times" "$alive" yes
     ok "${options%%,*}${options#retry=60}: a server that was killed three times has all" wait "$writer"
     writer_said=$(cat "$writer_log")
     is "and nothing else was seen" "$writer_said" ""
