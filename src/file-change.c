@@ -85,7 +85,6 @@ change_start(struct ordered *ordered)
 {
     struct change *change =
         (struct change *)((char *)ordered - offsetof(struct change, ordered));
-
     struct export *export = change->request.export;
     uint64_t size = (uint64_t)export_size(export);
 

@@ -3,10 +3,12 @@
  *
  *     appends FILE SEED WRITES
  *
- * Each has a third of the file, which begins in the middle of a block.  Now and then it
- * goes elsewhere, writes the same again, punches a hole, and looks whether what it
- * wrote is there: through O_DIRECT, and with lseek.  In the end all of the file is
- * compared with what it has to be.  Status 1: it is not, with a line that says where.
+ * FILE has to be all zeros.  Each has a third of it, which begins in the middle of a
+ * block.  Now and then it goes elsewhere, writes the same again, punches a hole, and
+ * looks whether what it wrote is there: through O_DIRECT, with lseek, and as somebody
+ * who reads from front to back, with what the kernel has kept thrown away.  In the end
+ * all of the file is compared with what it has to be.  Status 1: it is not, with a line
+ * that says where.
  */
 
 #include <errno.h>
@@ -200,6 +202,10 @@ main(int argc, char **argv)
     }
     size = (uint64_t)st.st_size;
     model = calloc(1, size + LONGEST);
+    if (model == NULL) {
+        perror("no memory");
+        return 2;
+    }
     for (int i = 0; i < THREADS; i++) {
         stream[i].from = size / THREADS * (unsigned)i + (i > 0 ? 77 : 0);
         stream[i].to = i + 1 < THREADS ? size / THREADS * (unsigned)(i + 1) + 77 : size;

@@ -145,10 +145,11 @@ stop "$nbdkit_pid"
 # was written in a file, where each is one by itself.
 build_volatile
 appends="$abs_top_builddir/tests/fuse/appends"
+# So many writes take longer than that, however quick the machine is: many of them wait.
 declare -A options_writes=([retry=60]=6000 [retry=60,replay-file=$tmp/replay]=500)
 for options in "${!options_writes[@]}"; do
     new_image 3000001
-    start_server --filter=delay "$tmp/volatile.so" file="$image" wdelay=5ms
+    start_server --filter=delay "$tmp/volatile.so" file="$image" rdelay=5ms wdelay=10ms
     start_nbdmount -o "$options" "$uri" "$(new_dir mnt)"
     start appends "$appends" "$mnt/nbd" 7 "${options_writes[$options]}"
     writer=$started_pid writer_log=$started_log
@@ -156,7 +157,7 @@ for options in "${!options_writes[@]}"; do
         pause 0.4
         kill_server
         alive=$(is_alive "$writer" && echo yes)
-        start_server --filter=delay "$tmp/volatile.so" file="$image" wdelay=5ms
+        start_server --filter=delay "$tmp/volatile.so" file="$image" rdelay=5ms wdelay=10ms
     done
     is "the programs are still at work at the last of three times" "$alive" yes
     ok "${options%%,*}${options#retry=60}: a server that was killed three times has all" wait "$writer"
@@ -177,8 +178,9 @@ for server in "--filter=delay file $image wdelay=2ms" \
         # shellcheck disable=SC2086 # these are words
         start_nbdkit $server
         start_nbdmount -o "$options" "$uri" "$(new_dir mnt)"
-        run "$appends" "$mnt/nbd" $RANDOM 400
-        is "${server/$image/FILE}, $options: three write and look" "$status$out$err" 0
+        seed=$RANDOM
+        run "$appends" "$mnt/nbd" "$seed" 400
+        is "${server/$image/FILE}, $options: three write and look" "$status$out$err" 0 || diag "seed $seed"
         stop_nbdmount
         is "the daemon ends well" "$status" 0
         stop "$nbdkit_pid"
