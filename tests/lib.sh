@@ -154,6 +154,7 @@ cases_of() {
         case $line in
         'ok '*) pass "${line#* - }" ;;
         'not ok '*) fail "${line#* - }" ;;
+        '1..0 # SKIP '*) skip "$name" "${line#*SKIP }"; return ;;
         esac
     done <"$tmp/.out"
     is "$name ends well" "$status$err" 0

@@ -121,20 +121,31 @@ ordered_programs() {
     done
 }
 
+# Rows that are wanted, from the last to the first in every other round: what is measured
+# earlier may find another machine.
+ordered_rows() {
+    local name wanted=()
+    for name in "${row_names[@]}"; do
+        [[ ! $name =~ ${BENCH_ROWS:-.} ]] || wanted+=("$name")
+    done
+    [ "${#wanted[@]}" -gt 0 ] || return 0
+    printf '%s\n' "${wanted[@]}" | if [ $((round % 2)) -eq 1 ]; then cat; else tac; fi
+}
+
 no_io_uring=$(why_no_io_uring)
 set_copy_folder
 row=facts round=0 program=machine
 facts >"$out/facts.tsv"
 begin=$SECONDS
 for ((round = 1; round <= rounds; round++)); do
-    for row in "${row_names[@]}"; do
-        [[ $row =~ ${BENCH_ROWS:-.} ]] || continue
+    for row in $(ordered_rows); do
         calibrate
         for program in $(ordered_programs); do
             [ ! -t 2 ] || printf '\r\033[Kround %d of %d: %s, %s' "$round" "$rounds" "$row" "$program" >&2
             measure
         done
     done
+    compare_rows
 done
 [ ! -t 2 ] || printf '\r\033[K' >&2
 printf 'took\t%s s\n' $((SECONDS - begin)) >>"$out/facts.tsv"

@@ -127,24 +127,33 @@ sampled() { # ROW METRIC
         '$1 == round && $2 == row && $3 == program && $4 == metric { print $5 }' "$samples"
 }
 
+# What a round has measured is compared when it ends: which row came first changes.
+to_compare=()
+
 # How many times worse it is than in a row with less to do, where that was measured too.
 with_growth() { # ROW METRIC more|less FUNCTION ARGS...
-    local before=$1 metric=$2 better=$3 from to
-    shift 3
-    "$@" || return
-    from=$(sampled "$before" "$metric") to=$(sampled "$row" "$metric")
-    [ -n "$from" ] && [ -n "$to" ] || return 0
-    [ "$better" = less ] && sample growth "$(calc "$to / $from")" ||
-        sample growth "$(calc "$from / $to")"
+    to_compare+=("$row $program growth $1 $2 $3")
+    "${@:4}"
 }
 
-# How many times the value is what it is in a row before, of the same round.
+# How many times the value is what it is in another row of the same round.
 compared_with() { # ROW METRIC FUNCTION ARGS...
-    local before=$1 metric=$2 from to
-    shift 2
-    "$@" || return
-    from=$(sampled "$before" "$metric") to=$(sampled "$row" "$metric")
-    [ -z "$from" ] || [ -z "$to" ] || sample ratio "$(calc "$to / $from")"
+    to_compare+=("$row $program ratio $1 $2 more")
+    "${@:3}"
+}
+
+compare_rows() {
+    local line row program name before metric better from to
+    for line in "${to_compare[@]}"; do
+        read -r row program name before metric better <<<"$line"
+        from=$(sampled "$before" "$metric") to=$(sampled "$row" "$metric")
+        [ -n "$from" ] && [ -n "$to" ] || continue
+        case $name-$better in
+        growth-more) sample growth "$(calc "$from / $to")" ;;
+        *) sample "$name" "$(calc "$to / $from")" ;;
+        esac
+    done
+    to_compare=()
 }
 
 # The whole export once.

@@ -54,4 +54,11 @@ fuse_tests = \
 	%D%/test-garbage.sh %D%/test-garbage-write.sh
 TESTS += $(fuse_tests)
 EXTRA_DIST += $(fuse_tests)
-EXTRA_DIST += %D%/README.md %D%/machine.sh
+EXTRA_DIST += %D%/README.md %D%/machine.sh %D%/check-testing.sh
+
+# In a Debian testing, with a libfuse that is later than Debian 12's.
+.PHONY: check-testing-mount
+check-testing-mount:
+	abs_top_srcdir='$(abs_top_srcdir)' abs_top_builddir='$(abs_top_builddir)' \
+	SANITIZER='$(SANITIZER)' MOUNT_TREE='$(MOUNT_TREE)' \
+	$(BASH) $(srcdir)/%D%/check-testing.sh

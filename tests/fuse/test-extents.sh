@@ -3,7 +3,7 @@
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
 need_program cmp
-need_nbdkit data file eval --filter=noextents --filter=log --filter=blocksize-policy
+need_nbdkit data file eval --filter=noextents --filter=log
 
 sparsefile=$abs_top_builddir/tests/fuse/sparsefile
 blocks() { stat -c %b "$1"; }
@@ -60,9 +60,8 @@ stop_nbdmount
 is "the daemon ends well" "$status" 0
 
 # Whole blocks are asked about, and the answer ends inside of the first one.
-start_nbdkit --filter=blocksize-policy eval get_size='echo 16K' pread='head -c $3 /dev/zero' \
-    can_extents='exit 0' extents='echo $4 512 hole,zero' \
-    blocksize-minimum=4096 blocksize-preferred=4096 blocksize-maximum=1M
+start_nbdkit eval get_size='echo 16K' pread='head -c $3 /dev/zero' \
+    can_extents='exit 0' extents='echo $4 512 hole,zero' block_size='echo 4096 4096 1M'
 start_nbdmount -r "$uri" "$(new_dir mnt)"
 run timeout 20 "$sparsefile" walk "$mnt/nbd"
 is "what is not told of a block is data, and lseek goes on" "$out" "$(for at in 0 4096 8192 12288; do

@@ -80,7 +80,7 @@ is "size" "$(attribute user.nbd.size)" 67108864
 is "uri" "$(attribute user.nbd.uri)" "$uri"
 is "export" "$(attribute user.nbd.export)" ""
 is "description" "$(attribute user.nbd.description)" "a disk & more"
-is "block-size" "$(attribute user.nbd.block-size)" 1,4096,33554432
+like "block-size" "$(attribute user.nbd.block-size)" '^1,(4096|32768),33554432$' # new nbdkits prefer 32 KiB
 like "flags" "$(attribute user.nbd.flags)" '^flush,.*multi-conn'
 is "a folder has none" "$(getfattr --absolute-names "$mnt")" ""
 nok "no other" attribute user.nbd.other
