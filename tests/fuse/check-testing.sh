@@ -48,18 +48,19 @@ in_tree() {
         mkdir -p run/old
         pivot_root . run/old
         umount -l /run/old
-        cd /root
+        cd /build
         shift
-        exec env -i CI=1 LC_ALL=C.UTF-8 HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+        exec env -i CI=1 LC_ALL=C.UTF-8 HOME=/build PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
     ' in_tree "$tree" "$@"
 }
 
 # ---- what the tree is given
 
-rm -rf --one-file-system "$tree/root/nbdmount"
+mkdir -p "$tree/build"
+rm -rf --one-file-system "$tree/build/nbdmount"
 ok "make distdir" make -s -C "$abs_top_builddir" distdir distdir=build-testing
 chmod -R u+w "$abs_top_builddir/build-testing"
-mv "$abs_top_builddir/build-testing" "$tree/root/nbdmount" || bail_out "nothing can be built"
+mv "$abs_top_builddir/build-testing" "$tree/build/nbdmount" || bail_out "nothing can be built"
 cp -L /etc/resolv.conf "$tree/etc" 2>/dev/null
 
 # Debian leaves enable-custom-io out; then there is no way to io_uring, and nbdmount says so.
@@ -68,9 +69,9 @@ custom_libfuse='
     grep -q ^deb-src /etc/apt/sources.list ||
         sed -n "s/^deb /deb-src /p" /etc/apt/sources.list >/etc/apt/sources.list.d/source.list
     apt-get -q -o Acquire::Check-Valid-Until=false update
-    rm -rf /root/fuse3-*
+    rm -rf fuse3-*
     apt-get -q -o Acquire::Check-Valid-Until=false source fuse3
-    cd /root/fuse3-*/
+    cd fuse3-*/
     meson setup build -Denable-custom-io=true -Dexamples=false -Dtests=false -Dutils=false \
         -Duseroot=false --prefix=/opt/fuse --libdir=lib --buildtype=debugoptimized
     ninja -C build install
@@ -82,12 +83,12 @@ diag "gcc $(in_tree gcc -dumpfullversion), libfuse $(in_tree pkg-config --modver
 build='
     folder=$1
     shift
-    rm -rf "/root/$folder"
-    mkdir "/root/$folder"
-    cd "/root/$folder"
+    rm -rf "$folder"
+    mkdir "$folder"
+    cd "$folder"
     "$@" ../nbdmount/configure --quiet --enable-werror CFLAGS="-O2 -g"
     make -j"$(nproc)"'
-ok "it compiles without a warning" in_tree sh -ec "$build" build build env
+ok "it compiles without a warning" in_tree sh -ec "$build" build plain env
 ok "with that libfuse too" in_tree sh -ec "$build" build custom env \
     PKG_CONFIG_PATH=/opt/fuse/lib/pkgconfig LDFLAGS=-Wl,-rpath,/opt/fuse/lib
 
@@ -95,7 +96,7 @@ ok "with that libfuse too" in_tree sh -ec "$build" build custom env \
 
 # passes NAME BUILD TESTS: all do, and none is left out.
 passes() {
-    run in_tree sh -c 'cd "/root/$1/tests" && make -j"$(nproc)" check TESTS="$2"' tests "$2" "$3"
+    run in_tree sh -c 'cd "$1/tests" && make -j"$(nproc)" check TESTS="$2"' tests "$2" "$3"
     diag "$(grep -E '^# [A-Z]*: ' <<<"$out" | tr -d '\n#')"
     is "$1" "$status $(grep -E '^(FAIL|ERROR|SKIP): ' <<<"$out")" "0 "
 }
@@ -104,8 +105,8 @@ all=" $(cd "$abs_top_srcdir/tests" && printf '%s ' fuse/test-*.sh)"
 for test in $custom; do
     all=${all/ $test / }
 done
-passes "the mount's tests pass" build "$all"
-run in_tree sh -c 'cd /root/build/tests && make check TESTS=fuse/test-io-uring.sh'
+passes "the mount's tests pass" plain "$all"
+run in_tree sh -c 'cd plain/tests && make check TESTS=fuse/test-io-uring.sh'
 like "Debian's libfuse cannot be used for io_uring, which is said" "$out" \
     'SKIP.*libfuse was built without enable-custom-io'
 passes "with the other libfuse, io_uring too" custom "$custom fuse/test-join.sh fuse/test-behind.sh"
@@ -117,7 +118,7 @@ was=$(cat "$switch" 2>/dev/null)
 trap 'code=$?; [ -z "$was" ] || echo "$was" >"$switch"; (exit "$code"); cleanup' EXIT
 if [ -n "$was" ] && echo Y >"$switch"; then
     run in_tree env BENCH_PROGRAMS='^nbdmount$' BENCH_ROWS='^rand-qd32' \
-        BENCH_ROUNDS="${BENCH_ROUNDS:-9}" make -C /root/custom bench
+        BENCH_ROUNDS="${BENCH_ROUNDS:-9}" make -C custom bench
     like "it can be measured" "$status $out" '^0 .*io_uring / without'
     diag "$(sed -n '/^Medians/,$p' <<<"$out")"
 else
