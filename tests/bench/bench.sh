@@ -10,6 +10,8 @@
 #     BENCH_CP_SECONDS=20 how long a copy of the sparse disk may take
 #     BENCH_OUT=          where the result goes (default: the current folder's bench-result)
 #     BENCH_SHORT=        not empty: all small and once, to prove that the harness works
+#     BENCH_PROFILE=      not empty: perf watches the whole machine meanwhile; what each sample's
+#                         time went to is in the result's profile/ROW-PROGRAM-ROUND.txt
 #     BENCH_STRICT=       not empty: a target that is missed makes the exit status 1
 here=$(cd "$(dirname "$0")" && pwd)
 . "${abs_top_srcdir:=$(cd "$here/../.." && pwd)}/tests/lib.sh"
@@ -55,6 +57,12 @@ for program in nbdkit fusermount3 fio; do
 done
 [ -w /dev/fuse ] || { echo "bench: /dev/fuse is needed" >&2; exit 2; }
 
+if [ -n "${BENCH_PROFILE:-}" ]; then
+    command -v perf >/dev/null || { echo "bench: perf is needed (linux-perf)" >&2; exit 2; }
+    rm -rf "$out/profile"
+    mkdir -p "$out/profile" || exit 2
+fi
+
 mkdir -p "$out" || exit 2
 samples=$out/samples.tsv
 : >"$samples"
@@ -85,6 +93,7 @@ facts() {
     printf 'cold\t%s\n' "a fresh mount for each sample, which empties the page cache of the file"
     printf 'server\t%s\n' "$(nbdkit --version)"
     printf 'io_uring\t%s\n' "${no_io_uring:-usable}"
+    [ -z "${BENCH_PROFILE:-}" ] || printf 'profile\tperf is at work, so rates are lower\n'
     for program in nbdmount ${BENCH_BASE:+base} nbdfuse qemu nbdcopy; do
         [ -n "$(why_not "$program")" ] || printf '%s\t%s\n' "$program" "$(version_of "$program")"
     done

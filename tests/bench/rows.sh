@@ -76,13 +76,30 @@ got() {
     echo 0
 }
 
+# profiled COMMAND...: with BENCH_PROFILE also what the time of all processors went to, by
+# program ("swapper" is nothing to do) and by function, those that led to it included.
+profiled() {
+    [ -n "${BENCH_PROFILE:-}" ] || { "$@"; return; }
+    local name=$out/profile/$row-$program-$round code=0
+    perf record --quiet --all-cpus --call-graph fp --event cpu-clock --freq 2000 \
+        --output "$tmp/perf.data" -- "$@" || code=$?
+    {
+        perf report --input "$tmp/perf.data" --no-children --call-graph none --sort comm
+        perf report --input "$tmp/perf.data" --no-children --call-graph none \
+            --percent-limit 0.5 --sort comm,sym
+        perf report --input "$tmp/perf.data" --children --call-graph none \
+            --percent-limit 2 --sort comm,sym
+    } 2>/dev/null | sed -n '/^# Overhead/p; /^[^#]/p' >"$name.txt"
+    return "$code"
+}
+
 # run_measured SECONDS COMMAND...: sets $said. Fails, with $reason, if the command does;
 # $(got timeout) is 1 where the time was up.
 run_measured() {
     local limit=$1 code=0
     shift
-    said=$("$driver" run ${daemon_pid:+-d "$daemon_pid"} -s "$server_pid" -t "$limit" -- "$@" \
-        2>"$tmp/measured.err") || code=$?
+    said=$(profiled "$driver" run ${daemon_pid:+-d "$daemon_pid"} -s "$server_pid" -t "$limit" \
+        -- "$@" 2>"$tmp/measured.err") || code=$?
     [ "$code" -eq 0 ] && { [ "$(got status)" -eq 0 ] || [ "$(got timeout)" -eq 1 ]; } && return
     reason="failed: ${1##*/}: $(tail -n 1 "$tmp/measured.err" | tr '\t' ' ' | cut -c1-120)"
     return 1
