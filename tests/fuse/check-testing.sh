@@ -50,7 +50,8 @@ in_tree() {
         umount -l /run/old
         cd /build
         shift
-        exec env -i CI=1 LC_ALL=C.UTF-8 HOME=/build PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+        exec env -i ${http_proxy:+"http_proxy=$http_proxy"} CI=1 LC_ALL=C.UTF-8 HOME=/build \
+            PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
     ' in_tree "$tree" "$@"
 }
 
@@ -99,6 +100,7 @@ passes() {
     run in_tree sh -c 'cd "$1/tests" && make -j"$(nproc)" check TESTS="$2"' tests "$2" "$3"
     diag "$(grep -E '^# [A-Z]*: ' <<<"$out" | tr -d '\n#')"
     is "$1" "$status $(grep -E '^(FAIL|ERROR|SKIP): ' <<<"$out")" "0 "
+    like "$1: there are some" "$out" '# PASS: +[1-9]'
 }
 custom="fuse/test-interrupted.sh fuse/test-io-uring.sh"
 all=" $(cd "$abs_top_srcdir/tests" && printf '%s ' fuse/test-*.sh)"
