@@ -3,12 +3,13 @@
  *
  * Twice the rate at which the reader takes bytes x the time that a fetch takes mostly,
  * but at most four times the shortest one: what is more is the queue that we make
- * ourselves. While the window is what bounds the reader, the rate is window / time, so
- * that it rises and the window with it; for that it is four times the rate then, as an
- * epoch begins with what the window was before.  When the server or the reader is the
- * bound, the rate stays, and so does the window: near a server it is small enough for
- * the processor's cache.  No more is ahead than was read in sequence, so that a reader
- * of small pieces costs the server little, until those are long.
+ * ourselves.  Near a server, where the shortest time is a fraction of a millisecond,
+ * any more than that is.  While the window is what bounds the reader, the rate is
+ * window / time, so that it rises and the window with it; for that it is four times the
+ * rate then, as an epoch begins with what the window was before.  When the server or
+ * the reader is the bound, the rate stays, and so does the window: near a server it is
+ * small enough for the processor's cache.  No more is ahead than was read in sequence,
+ * so that a reader of small pieces costs the server little, until those are long.
  */
 
 #include "prefetch-window.h"
@@ -23,6 +24,7 @@
 #define RUN_LONG     (1 << 20) /* after more than so many in sequence it may be more, */
 #define RUN_TIMES    4         /* so many times those */
 #define QUEUE        4         /* of the shortest time */
+#define NEAR_NS      1000000   /* unless that is no longer */
 #define EPOCH_NS     1000000   /* the rate is measured over at least this time */
 
 static void
@@ -103,6 +105,19 @@ window_fetched(struct window *window, int64_t took_ns)
     window->trip_ns += (took_ns - window->trip_ns) / 8;
 }
 
+/* How long a fetch takes without the queue that we make ourselves. */
+static int64_t
+trip_ns(const struct window *window)
+{
+    int64_t least = window->least_ns, most = QUEUE * least;
+
+    if (least <= NEAR_NS)
+        most = least;
+    else if (least < 2 * NEAR_NS) /* from the one to the other */
+        most = least + (QUEUE - 1) * 2 * (least - NEAR_NS);
+    return window->trip_ns < most ? window->trip_ns : most;
+}
+
 size_t
 window_size(const struct window *window, size_t most)
 {
@@ -111,10 +126,7 @@ window_size(const struct window *window, size_t most)
     if (window->reads < READS_LEAST || window->run < RUN_LEAST)
         return 0;
     if (window->trip_ns > 0) {
-        int64_t trip_ns = window->trip_ns;
-        if (trip_ns / QUEUE > window->least_ns)
-            trip_ns = window->least_ns * QUEUE;
-        uint64_t trip_us = (uint64_t)trip_ns / 1000;
+        uint64_t trip_us = (uint64_t)trip_ns(window) / 1000;
         uint64_t rate_ms = window->rate / 1000; /* bytes in a millisecond */
         if (trip_us > 10000000)
             trip_us = 10000000;

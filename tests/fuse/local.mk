@@ -1,10 +1,13 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
 check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
-	%D%/conn-refused %D%/replay-refused %D%/steps %D%/appends %D%/many-processors %D%/denied
+	%D%/conn-refused %D%/replay-refused %D%/steps %D%/appends %D%/many-processors %D%/denied \
+	%D%/overtake
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_denied_SOURCES = %D%/denied.c
 %C%_denied_LDADD =
+%C%_overtake_SOURCES = %D%/overtake.c
+%C%_overtake_LDADD = -lpthread
 %C%_steps_SOURCES = %D%/steps.c
 %C%_steps_LDADD =
 %C%_appends_SOURCES = %D%/appends.c
@@ -33,7 +36,7 @@ fuse_tests = \
 	%D%/test-tools.sh \
 	%D%/test-filesystem.sh \
 	%D%/test-fio.sh \
-	%D%/test-readahead.sh \
+	%D%/test-readahead.sh %D%/test-overtake.sh \
 	%D%/test-sizes.sh \
 	%D%/test-grow.sh \
 	%D%/test-write.sh %D%/test-behind.sh %D%/test-join.sh %D%/test-writeback.sh %D%/test-io-uring.sh \

@@ -91,6 +91,31 @@ test_queue(void)
     ok(window_size(&window, MOST) > 8 * M, "a way that stays long is believed");
 }
 
+/* The window where fetches take four times the shortest one at a steady rate. */
+static size_t
+queueing(int64_t least_ns, uint64_t bound)
+{
+    struct window window = {0};
+    int64_t now = 1;
+
+    read_on(&window, 64 * M, 128 * K, least_ns, bound, &now);
+    for (int i = 0; i < 64; i++) {
+        window_fetched(&window, i % 16 == 0 ? least_ns : 4 * least_ns);
+        now += (int64_t)(128 * K * 1000000000 / bound);
+        window_read(&window, window.next, 128 * K, now);
+    }
+    return window_size(&window, MOST);
+}
+
+static void
+test_near(void)
+{
+    size_t near = queueing(MS / 5, 2048 * M), far = queueing(5 * MS, 512 * M);
+
+    ok(near == 2 * M, "near the server waits of four times as long are our own queue");
+    ok(far >= 12 * M, "behind 5 ms they are the way to it");
+}
+
 static void
 test_skip(void)
 {
@@ -172,6 +197,7 @@ main(void)
     test_ramp();
     test_trips();
     test_queue();
+    test_near();
     test_skip();
     test_random();
     test_jumps();
