@@ -24,7 +24,7 @@
 #define RUN_LONG     (1 << 20) /* after more than so many in sequence it may be more, */
 #define RUN_TIMES    4         /* so many times those */
 #define QUEUE        4         /* of the shortest time */
-#define NEAR_NS      1000000   /* unless that is no longer */
+#define SAME_ROOM_NS 1000000   /* a server whose shortest time is less is not far */
 #define EPOCH_NS     1000000   /* the rate is measured over at least this time */
 
 static void
@@ -111,10 +111,10 @@ trip_ns(const struct window *window)
 {
     int64_t least = window->least_ns, most = QUEUE * least;
 
-    if (least <= NEAR_NS)
+    if (least <= SAME_ROOM_NS)
         most = least;
-    else if (least < 2 * NEAR_NS) /* from the one to the other */
-        most = least + (QUEUE - 1) * 2 * (least - NEAR_NS);
+    else if (least < 2 * SAME_ROOM_NS) /* from the one to the other */
+        most = least + (QUEUE - 1) * 2 * (least - SAME_ROOM_NS);
     return window->trip_ns < most ? window->trip_ns : most;
 }
 

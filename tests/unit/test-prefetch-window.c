@@ -114,6 +114,14 @@ test_near(void)
 
     ok(near == 2 * M, "near the server waits of four times as long are our own queue");
     ok(far >= 12 * M, "behind 5 ms they are the way to it");
+    bool falls = false;
+    size_t before = 0;
+    for (int64_t least = MS / 4; least <= 4 * MS; least += MS / 8) {
+        size_t size = queueing(least, 1024 * M);
+        falls |= size < before;
+        before = size;
+    }
+    ok(!falls, "and from the one to the other the window never falls");
 }
 
 static void
