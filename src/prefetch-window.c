@@ -8,8 +8,13 @@
  * window / time, so that it rises and the window with it; for that it is four times the
  * rate then, as an epoch begins with what the window was before.  When the server or
  * the reader is the bound, the rate stays, and so does the window: near a server it is
- * small enough for the processor's cache.  No more is ahead than was read in sequence,
- * so that a reader of small pieces costs the server little, until those are long.
+ * small enough for the processor's cache.
+ *
+ * A rate that is measured is that of a window of one or two trips ago.  So who begins
+ * to read is taken for a quick reader, until the rate has not risen for some epochs.
+ * No more is ahead than was read in sequence, so that a reader of small pieces costs
+ * the server little, until those are long; who reads a file from its beginning most
+ * often reads on.
  */
 
 #include "prefetch-window.h"
@@ -21,11 +26,28 @@
 #define WINDOW_LEAST (2 << 20)
 #define FETCH_LEAST  (128 << 10)
 #define FETCH_MOST   (1 << 20)
+#define START_LEAST  (128 << 10) /* bytes from the beginning of a file make one, too */
 #define RUN_LONG     (1 << 20) /* after more than so many in sequence it may be more, */
 #define RUN_TIMES    4         /* so many times those */
-#define QUEUE        4         /* of the shortest time */
-#define SAME_ROOM_NS 1000000   /* a server whose shortest time is less is not far */
-#define EPOCH_NS     1000000   /* the rate is measured over at least this time */
+#define RATE_BEGIN   2000000000 /* bytes in a second, until it is known what it is: */
+#define FLAT_MOST    3          /* after so many epochs without a rise */
+#define QUEUE        4          /* of the shortest time */
+#define SAME_ROOM_NS 1000000    /* a server whose shortest time is less is not far */
+#define EPOCH_NS     1000000    /* the rate is measured over at least this time */
+
+static bool
+is_from_start(const struct window *window)
+{
+    return window->run == window->next;
+}
+
+static bool
+is_sequential(const struct window *window)
+{
+    if (is_from_start(window) && window->run >= START_LEAST)
+        return true;
+    return window->reads >= READS_LEAST && window->run >= RUN_LEAST;
+}
 
 static void
 measure_rate(struct window *window, size_t len, int64_t now_ns)
@@ -33,6 +55,10 @@ measure_rate(struct window *window, size_t len, int64_t now_ns)
     int64_t least = window->least_ns > EPOCH_NS ? window->least_ns : EPOCH_NS;
     int64_t took = now_ns - window->epoch_ns;
 
+    if (window->epoch_ns == 0) { /* the first read of all */
+        window->epoch_ns = now_ns;
+        return;
+    }
     window->epoch_bytes += len;
     if (took < least)
         return;
@@ -40,6 +66,8 @@ measure_rate(struct window *window, size_t len, int64_t now_ns)
     uint64_t rate = window->epoch_bytes * 1000000 / ((uint64_t)took / 1000);
     uint64_t before = window->rate - window->rate / 8;
     window->rises = rate > window->rate + window->rate / 4;
+    if (window->flat < FLAT_MOST)
+        window->flat = window->rises ? 0 : window->flat + 1;
     window->rate = rate > before ? rate : before;
     window->epoch_ns = now_ns;
     window->epoch_bytes = 0;
@@ -63,7 +91,7 @@ enum window_read
 window_read(struct window *window, uint64_t off, size_t len, int64_t now_ns)
 {
     uint64_t end = off + len;
-    bool sequential = window->reads >= READS_LEAST && window->run >= RUN_LEAST;
+    bool sequential = is_sequential(window);
     uint64_t near = sequential ? NEAR : 0;
 
     if (off <= window->next + near && window->next <= off + near) {
@@ -118,26 +146,40 @@ trip_ns(const struct window *window)
     return window->trip_ns < most ? window->trip_ns : most;
 }
 
+static uint64_t
+at_rate(uint64_t rate, int64_t time_ns)
+{
+    uint64_t time_us = (uint64_t)time_ns / 1000;
+
+    if (time_us > 10000000)
+        time_us = 10000000;
+    return rate / 1000 * time_us / 1000; /* in milliseconds, which cannot overflow */
+}
+
+/* What the rate and the way say. */
+static uint64_t
+wanted(const struct window *window)
+{
+    uint64_t size = at_rate(window->rate, trip_ns(window)) * (window->rises ? 4 : 2);
+    uint64_t begin = at_rate(RATE_BEGIN, window->least_ns) * 2;
+
+    if (window->flat < FLAT_MOST && size < begin)
+        size = begin;
+    return size > WINDOW_LEAST ? size : WINDOW_LEAST;
+}
+
 size_t
 window_size(const struct window *window, size_t most)
 {
-    uint64_t size = WINDOW_LEAST;
+    uint64_t size = wanted(window);
 
-    if (window->reads < READS_LEAST || window->run < RUN_LEAST)
+    if (!is_sequential(window))
         return 0;
-    if (window->trip_ns > 0) {
-        uint64_t trip_us = (uint64_t)trip_ns(window) / 1000;
-        uint64_t rate_ms = window->rate / 1000; /* bytes in a millisecond */
-        if (trip_us > 10000000)
-            trip_us = 10000000;
-        uint64_t product = rate_ms * trip_us / 1000 * (window->rises ? 4 : 2);
-        if (product > size)
-            size = product;
-    }
     /* What waits for the reader for longer than a second gets old. */
     if (window->rate > 0 && size > window->rate)
         size = window->rate > FETCH_LEAST ? window->rate : FETCH_LEAST;
-    uint64_t times = window->run <= RUN_LONG ? 1 : RUN_TIMES;
+    bool is_long = window->run > RUN_LONG || is_from_start(window);
+    uint64_t times = is_long ? RUN_TIMES : 1;
     if (size / times > window->run)
         size = window->run * times;
     return size < most ? size : most;

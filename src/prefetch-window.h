@@ -26,6 +26,7 @@ struct window {
     uint64_t epoch_bytes;
     uint64_t rate;    /* bytes in a second that the reader took, not long ago */
     bool rises;       /* the rate, by a quarter at least in the last epoch */
+    unsigned flat;    /* epochs without such a rise since it began here, or enough */
     int64_t least_ns; /* the shortest time that a fetch took; 0: not known yet */
     int64_t trip_ns;  /* how long one takes mostly */
 };

@@ -36,9 +36,10 @@ test_ramp(void)
     struct window window = {0};
     int64_t now = 1;
 
-    is_int(window_read(&window, 0, 128 * K, now), WINDOW_FOLLOWS, "the first read");
-    is_int(window_size(&window, MOST), 0, "does not make a reader sequential");
-    window_read(&window, 128 * K, 128 * K, now);
+    window_read(&window, 300 * M, 128 * K, now);
+    is_int(window_size(&window, MOST), 0,
+           "a read somewhere does not make a reader sequential");
+    window_read(&window, 300 * M + 128 * K, 128 * K, now);
     ok(window_size(&window, MOST) > 0, "two do");
     ok(window_size(&window, MOST) <= 256 * K, "for no more than it has read");
     is_int(read_on(&window, 512 * M, 128 * K, 10 * MS, 4096 * M, &now), MOST,
@@ -56,24 +57,89 @@ test_ramp(void)
     is_int(window_size(&window, 64 * K), 64 * K, "never more than is allowed");
 }
 
+/* Who reads from off on, until 16 MiB are ahead: how many trips that takes. */
+static int
+trips_from(uint64_t off, uint64_t *most_before_long, bool *too_much)
+{
+    struct window window = {.next = off};
+    int64_t now = 1;
+
+    *most_before_long = 0;
+    *too_much = false;
+    while (window_size(&window, MOST) < 16 * M && now < 1000 * MS) {
+        size_t ahead = read_on(&window, 128 * K, 128 * K, 10 * MS, 2048 * M, &now);
+        if (ahead > window.run && window.run <= M && ahead > *most_before_long)
+            *most_before_long = ahead;
+        *too_much |= ahead > 4 * window.run;
+    }
+    return (int)(now / (10 * MS));
+}
+
 static void
 test_trips(void)
 {
-    struct window window = {0};
-    int64_t now = 1;
-    uint64_t most_before_long = 0;
-    bool too_much = false;
+    uint64_t before;
+    bool too_much;
 
-    while (window_size(&window, MOST) < 16 * M && now < 1000 * MS) {
-        size_t ahead = read_on(&window, 128 * K, 128 * K, 10 * MS, 2048 * M, &now);
-        if (ahead > window.run && window.run <= M && ahead > most_before_long)
-            most_before_long = ahead;
-        too_much |= ahead > 4 * window.run;
-    }
-    int trips = (int)(now / (10 * MS));
-    ok(trips <= 6, "16 MiB are ahead after %d trips", trips);
-    is_int(most_before_long, 0, "in the first MiB no more than was read");
+    int trips = trips_from(300 * M, &before, &too_much);
+    ok(trips <= 5, "16 MiB are ahead after %d trips", trips);
+    is_int(before, 0, "in the first MiB no more than was read");
     ok(!too_much, "and then no more than four times that");
+    trips = trips_from(0, &before, &too_much);
+    ok(trips <= 3, "of who reads from the beginning, after %d", trips);
+    ok(!too_much, "no more than four times what was read");
+}
+
+/* Who takes at once what has come, and waits for a trip: 16 MiB are ahead after so
+ * many.
+ */
+static int
+waiting_trips(int64_t now)
+{
+    struct window window = {0};
+    int trips = 0;
+
+    window_read(&window, 0, 128 * K, now);
+    while (window_size(&window, MOST) < 16 * M && trips < 100) {
+        size_t ahead = window_size(&window, MOST);
+        now += 10 * MS;
+        window_fetched(&window, 10 * MS);
+        for (size_t taken = 0; taken < ahead; taken += 128 * K, now += MS / 20)
+            window_read(&window, window.next, 128 * K, now);
+        trips++;
+    }
+    return trips;
+}
+
+static void
+test_beginning(void)
+{
+    struct window window = {0};
+    int64_t now = 5000 * MS;
+
+    window_read(&window, 0, 64 * K, now);
+    is_int(window_size(&window, MOST), 0, "a small read of the beginning is no reader");
+    window = (struct window){0};
+    window_read(&window, 0, 128 * K, now);
+    is_int(window_size(&window, MOST), 512 * K, "a larger one is, for some more");
+    window_read(&window, 512 * M, 4 * K, now);
+    for (uint64_t i = 1; i < 32; i++)
+        window_read(&window, i * 7 * M, 4 * K, now);
+    is_int(window_size(&window, MOST), 0, "no longer when it goes elsewhere");
+    int trips = waiting_trips(now);
+    ok(trips <= 3, "16 MiB are ahead of who has to wait after %d trips", trips);
+
+    window = (struct window){0};
+    read_on(&window, 4 * M, 128 * K, 10 * MS, 40 * M, &now);
+    size_t most = window_size(&window, MOST);
+    ok(most <= 2 * M, "a slow one soon gets what is enough for it");
+    for (int i = 0; i < 512; i++) { /* a MiB in a moment, now and then */
+        now += i % 64 < 8 ? MS / 10 : 3 * MS;
+        window_read(&window, window.next, 128 * K, now);
+        size_t size = window_size(&window, MOST);
+        most = size > most ? size : most;
+    }
+    ok(most > 2 * M && most <= 8 * M, "and is not taken for a new one later");
 }
 
 static void
@@ -204,6 +270,7 @@ main(void)
 {
     test_ramp();
     test_trips();
+    test_beginning();
     test_queue();
     test_near();
     test_skip();
