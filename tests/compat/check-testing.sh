@@ -10,26 +10,21 @@
 # for the next time.  Servers run in it by chroot; the library and its client outside,
 # through the servers' Unix sockets.
 set -u
-: "${abs_top_builddir:=$PWD}"
-tree=${TESTING_TREE:-$abs_top_builddir/testing-tree}
+: "${abs_top_builddir:=$PWD}" "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 [ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP chroot needs root"; exit 0; }
-
-make_tree() {
-    local mirror
+tree=${TESTING_TREE:-}
+if [ -z "$tree" ]; then
+    tree=$abs_top_builddir/testing-tree
     command -v debootstrap >/dev/null || { echo "1..0 # SKIP there is no debootstrap"; exit 0; }
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-        grep -v security | head -n 1)
-    rm -rf --one-file-system "$tree.new"
-    debootstrap --variant=minbase --include=nbdkit,qemu-utils,libnbd-bin testing \
-        "$tree.new" "$mirror" /usr/share/debootstrap/scripts/sid >"$tree.log" 2>&1 &&
-        mv "$tree.new" "$tree" || { tail -n 5 "$tree.log" >&2; exit 99; }
-}
-[ -d "$tree" ] || make_tree
+    bash "$abs_top_srcdir/tests/debian-tree.sh" "$tree" testing nbdkit,qemu-utils,libnbd-bin ||
+        exit 99
+fi
+[ -e "$tree/etc/debian_version" ] || { echo "Bail out! no Debian in $tree"; exit 99; }
 
 # The folder of the test is in the tree, so that both sides see the sockets.
 tree=$(realpath "$tree")
 export TMPDIR=$tree/tmp
-. "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
+. "$abs_top_srcdir/tests/lib.sh"
 . "$abs_top_srcdir/tests/compat/on-libnbd.sh"
 inside=${tmp#"$tree"}
 client=$abs_top_builddir/tests/peer/client

@@ -20,21 +20,12 @@ gnutls-bin,iproute2,jq,libc6-dev,libfuse3-dev,libgnutls28-dev,libnbd-bin,libtool
 make,man-db,meson,nbd-server,nbdkit,nbdkit-plugin-dev,netcat-openbsd,ninja-build,\
 openssh-server,perl,pkg-config,procps,python3-libnbd,qemu-utils,rsync,strace,xz-utils
 
-make_tree() {
-    local mirror
-    need_program debootstrap apt-get
-    mirror=$(apt-get indextargets --format '$(SITE) $(CODENAME)' 'Identifier: Packages' |
-        grep -v -- - | head -n 1 | cut -d' ' -f1)
-    rm -rf --one-file-system "$tree"
-    debootstrap --variant=minbase --include="$packages" testing "$tree" "$mirror" \
-        /usr/share/debootstrap/scripts/sid >"$tmp/debootstrap.log" 2>&1 ||
-        { diag_file "$tmp/debootstrap.log"; bail_out "debootstrap failed"; }
-    echo "$packages" >"$tree/.whole"
-}
 tree=${MOUNT_TREE:-}
 if [ -z "$tree" ]; then
     tree=$abs_top_builddir/mount-tree
-    [ "$(cat "$tree/.whole" 2>/dev/null)" = "$packages" ] || make_tree
+    need_program debootstrap apt-get
+    debian=$(bash "$abs_top_srcdir/tests/debian-tree.sh" "$tree" testing "$packages" 2>&1) ||
+        bail_out "$debian"
 fi
 need "Debian in $tree" test -e "$tree/etc/debian_version"
 

@@ -12,18 +12,9 @@ tree=${SYSTEMD_TREE:-}
 if [ -z "$tree" ]; then
     tree=$abs_top_builddir/systemd-tree
     packages=systemd,systemd-sysv,dbus,fuse3,nbdkit,libgnutls30,liburing2
-    if [ "$(cat "$tree/.whole" 2>/dev/null)" != "$packages" ]; then
-        need_program debootstrap apt-get
-        read -r mirror suite < <(apt-get indextargets --format '$(SITE) $(CODENAME)' \
-            'Identifier: Packages' | grep -v -- - | head -n 1)
-        # An interrupted debootstrap leaves these.
-        umount "$tree/proc" "$tree/sys" 2>/dev/null
-        rm -rf --one-file-system "$tree"
-        debootstrap --variant=minbase --include="$packages" \
-            "$suite" "$tree" "$mirror" >"$tmp/debootstrap.log" 2>&1 ||
-            { diag_file "$tmp/debootstrap.log"; bail_out "debootstrap failed"; }
-        echo "$packages" >"$tree/.whole"
-    fi
+    need_program debootstrap apt-get
+    debian=$(bash "$abs_top_srcdir/tests/debian-tree.sh" "$tree" same "$packages" 2>&1) ||
+        bail_out "$debian"
 fi
 need "systemd in $tree" test -x "$tree/lib/systemd/systemd"
 
