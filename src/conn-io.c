@@ -10,6 +10,7 @@
 #include "conn-io.h"
 #include "batch.h"
 #include "buffer.h"
+#include "bundle.h"
 #include "log.h"
 #include "received.h"
 
@@ -122,8 +123,8 @@ look_at_late(struct conn *conn, int64_t now)
     return fine;
 }
 
-void
-conn_answer_finished(struct conn *conn)
+static void
+answer_finished(struct conn *conn, bool together)
 {
     struct command *cmd;
 
@@ -138,12 +139,23 @@ conn_answer_finished(struct conn *conn)
             ordered = cmd;
             cmd = next;
         }
+        bool several = together && ordered->next != NULL;
+        if (several)
+            bundle_begin();
         while (ordered != NULL) {
             struct command *next = ordered->next;
             answer(conn, ordered, now_ns);
             ordered = next;
         }
+        if (several)
+            bundle_end();
     }
+}
+
+void
+conn_answer_finished(struct conn *conn)
+{
+    answer_finished(conn, false);
 }
 
 /* What the kernel still has to send is thrown away: the commands will be sent again,
@@ -237,6 +249,7 @@ wait_for(struct conn *conn, struct pollfd fd[2], int timeout_ms)
     if (poll(fd, 2, timeout_ms) == 0 && timeout_ms == IDLE_MS) {
         buffer_trim();
         received_trim();
+        bundle_free();
     }
     if (lent)
         conn_take_role(conn);
@@ -265,7 +278,7 @@ turn(struct conn *conn, int timeout_ms)
         receive(h, fd[1].revents, said, sizeof said, &error);
     if (!in_time)
         error = ETIMEDOUT;
-    conn_answer_finished(conn);
+    answer_finished(conn, true);
     bool ended = nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
     bool gone = !in_time || conn->broken || ended;
     if (gone && said[0] == '\0')
@@ -354,5 +367,6 @@ conn_io(void *user_data)
         }
     }
     conn_answer_finished(conn);
+    bundle_free();
     return NULL;
 }

@@ -9,10 +9,12 @@
 #define FUSE_USE_VERSION 314
 
 #include "device.h"
+#include "bundle.h"
 #include "log.h"
 #include "ring-abi.h"
 #include "ring.h"
 
+#include <errno.h>
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <stdatomic.h>
@@ -139,6 +141,20 @@ on_read(int fd, void *buf, size_t len, void *userdata)
     return n;
 }
 
+/* What libfuse says of an answer that fails. */
+static void
+on_failed(int error)
+{
+    switch (error) {
+    case ENOENT: /* it was interrupted */
+    case ENODEV: /* unmounted */
+    case ENOTCONN:
+        return;
+    default:
+        log_error("/dev/fuse: an answer failed: %s", strerror(error));
+    }
+}
+
 static ssize_t
 on_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
@@ -146,7 +162,7 @@ on_writev(int fd, struct iovec *iov, int count, void *userdata)
     ssize_t n;
 
     (void)userdata;
-    if (ring_answer(iov, count, &n))
+    if (ring_answer(iov, count, &n) || bundle_writev(fd, iov, count, on_failed, &n))
         return n;
     if (count > 0 && atomic_load_explicit(&init_state, memory_order_acquire) == SEEN)
         use_ring = look_at_answer(iov, count);
@@ -161,8 +177,6 @@ device_use(struct fuse_session *session, struct ring *its_ring)
 {
     static const struct fuse_custom_io io = {.writev = on_writev, .read = on_read};
 
-    if (LIBFUSE_SAYS_KILLPRIV && its_ring == NULL)
-        return;
     ring = its_ring;
     if (fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0 ||
         ring == NULL)

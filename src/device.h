@@ -20,9 +20,10 @@ struct ring;
 /* For the init operation: what libfuse can say. */
 void device_want(struct fuse_conn_info *conn);
 
-/* After fuse_session_mount: what it cannot say is put into the answer to FUSE_INIT.
- * Where that fails, writes cost one more request each, and the ring, if it is not NULL,
- * is not used, which is logged. */
+/* After fuse_session_mount: what it cannot say is put into the answer to FUSE_INIT, and
+ * answers go to the kernel together where that can be (bundle.h).  Where libfuse lets
+ * nobody do that, writes may cost one more request each, and the ring, if it is not
+ * NULL, is not used, which is logged. */
 void device_use(struct fuse_session *session, struct ring *ring);
 
 #endif

@@ -4,6 +4,7 @@
 #define FUSE_USE_VERSION 314
 
 #include "request.h"
+#include "bundle.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -241,31 +242,42 @@ request_look(struct request *request)
     return state != ANSWERED;
 }
 
+/* What libfuse says of the answers below is of no use to anybody. */
+static bool
+hand_over_answer(struct request *request)
+{
+    bool answer = request_hand_over(request);
+
+    if (answer)
+        bundle_allow();
+    return answer;
+}
+
 void
 request_answer_error(struct request *request, int error)
 {
-    if (request_hand_over(request))
+    if (hand_over_answer(request))
         fuse_reply_err(request->fuse, error);
 }
 
 void
 request_answer_data(struct request *request, const void *data, size_t len)
 {
-    if (request_hand_over(request))
+    if (hand_over_answer(request))
         fuse_reply_buf(request->fuse, data, len);
 }
 
 void
 request_answer_pieces(struct request *request, const struct iovec *pieces, int n)
 {
-    if (request_hand_over(request))
+    if (hand_over_answer(request))
         fuse_reply_iov(request->fuse, pieces, n);
 }
 
 void
 request_answer_written(struct request *request, size_t len)
 {
-    if (request_hand_over(request))
+    if (hand_over_answer(request))
         fuse_reply_write(request->fuse, len);
 }
 
@@ -273,14 +285,14 @@ request_answer_written(struct request *request, size_t len)
 void
 request_answer_attr(struct request *request, const struct stat *attr)
 {
-    if (request_hand_over(request))
+    if (hand_over_answer(request))
         fuse_reply_attr(request->fuse, attr, 0);
 }
 
 void
 request_answer_offset(struct request *request, int64_t off)
 {
-    if (request_hand_over(request))
+    if (hand_over_answer(request))
         fuse_reply_lseek(request->fuse, off);
 }
 

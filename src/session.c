@@ -94,6 +94,14 @@ session_check_mountpoint(const struct options *options, char **path, bool *is_di
     return true;
 }
 
+static void
+say_nothing(enum fuse_log_level level, const char *format, va_list args)
+{
+    (void)level;
+    (void)format;
+    (void)args;
+}
+
 /* libfuse gives a line in pieces: it is told when its newline comes. */
 static void
 on_fuse_log(enum fuse_log_level level, const char *format, va_list args)
@@ -229,7 +237,10 @@ session_mount(struct session *session, const char *path)
     }
     session->mounted = true;
     make_ring(session);
+    /* Where libfuse has no custom io it says so, and device.c does where it matters. */
+    fuse_set_log_func(say_nothing);
     device_use(session->fuse, session->ring);
+    fuse_set_log_func(on_fuse_log);
     refresh_start(session->fuse);
     return 0;
 }

@@ -216,13 +216,14 @@ measure_write() { # BLOCK
 # Sets fio_command; its result goes to $tmp/fio.
 set_fio_command() { # READ-OR-WRITE DEPTH JOBS MORE...
     fio_command=(fio --name=bench --filename="$file" --rw="$1" --bs=4k --size="$size"
-        --direct=1 --numjobs="$3" --thread --group_reporting --randrepeat=0 --norandommap
+        --direct=1 --numjobs="$3" --group_reporting --randrepeat=0 --norandommap
         --fallocate=none --output-format=terse --terse-version=3 --output="$tmp/fio")
     if [ "$2" -gt 1 ]; then
         fio_command+=(--ioengine=libaio --iodepth="$2")
     else
         fio_command+=(--ioengine=psync)
     fi
+    [ "$3" -eq 1 ] || fio_command+=(--thread) # one is a process, as fio has it by default
     shift 3
     fio_command+=("$@")
 }

@@ -43,7 +43,7 @@ endif
 unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D%/test-ordering \
 	%D%/test-prefetch-window %D%/test-json %D%/test-latency %D%/test-log \
 	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture \
-	%D%/test-batch %D%/test-spin %D%/test-buffer %D%/test-received %D%/test-behind
+	%D%/test-batch %D%/test-bundle %D%/test-spin %D%/test-buffer %D%/test-received %D%/test-behind
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
 %C%_test_extent_map_LDADD = $(src_all)
@@ -59,6 +59,7 @@ TESTS += $(unit_daemon_tests)
 %C%_test_replay_format_LDADD = $(src_all)
 %C%_test_replay_log_LDADD = $(src_all)
 %C%_test_batch_LDADD = $(src_all) -lpthread
+%C%_test_bundle_LDADD = $(src_all) -lpthread
 %C%_test_spin_LDADD = $(src_all)
 %C%_test_behind_LDADD = $(src_all) -lpthread
 %C%_test_buffer_LDADD = $(src_all) -lpthread
@@ -82,6 +83,7 @@ unit_tests_of_src = \
 	%D%/test-replay-format \
 	%D%/test-replay-log \
 	%D%/test-batch \
+	%D%/test-bundle \
 	%D%/test-spin \
 	%D%/test-buffer \
 	%D%/test-received
