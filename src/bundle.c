@@ -77,7 +77,8 @@ write_alone(const struct kept *kept)
     note_result(kept, r < 0 ? -errno : r);
 }
 
-/* Returns how many were done. */
+/* Returns how many were done.  What the kernel could not do this way, it may the other:
+ * nothing of it was written. */
 static unsigned
 look_at_cqes(struct bundle *bundle)
 {
@@ -86,15 +87,19 @@ look_at_cqes(struct bundle *bundle)
 
     io_uring_for_each_cqe(&bundle->uring, head, cqe)
     {
-        note_result(&bundle->kept[cqe->user_data], cqe->res);
+        const struct kept *kept = &bundle->kept[cqe->user_data];
+        if (cqe->res < 0)
+            write_alone(kept);
+        else
+            note_result(kept, cqe->res);
         n++;
     }
     io_uring_cq_advance(&bundle->uring, n);
     return n;
 }
 
-/* What the kernel has not taken over is written here.  What it has, and does not say
- * that it has done it, may yet be read: the memory stays. */
+/* What the kernel has not taken over is written here.  What it has taken it may yet
+ * write: then its io_uring and the memory stay, for good. */
 static void
 give_up(struct bundle *bundle, unsigned left)
 {
@@ -102,11 +107,12 @@ give_up(struct bundle *bundle, unsigned left)
 
     for (unsigned i = bundle->n - not_taken; i < bundle->n; i++)
         write_alone(&bundle->kept[i]);
-    io_uring_queue_exit(&bundle->uring);
     bundle->usable = bundle->open = false;
     bundle->n = 0;
     if (left > not_taken)
-        own = NULL; /* on purpose not freed */
+        own = NULL;
+    else
+        io_uring_queue_exit(&bundle->uring);
 }
 
 static void
@@ -125,7 +131,7 @@ write_together(struct bundle *bundle)
         left -= look_at_cqes(bundle);
         if (r == (int)bundle->n && left > 0)
             atomic_store(&done_elsewhere, true);
-        if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY) {
+        if (r < 0 && r != -EINTR) {
             give_up(bundle, left);
             return;
         }

@@ -11,11 +11,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -204,14 +206,38 @@ test_kernel_refuses(const int fd[2])
     is_int(next(fd[0], 0), 0, "then it works");
 }
 
+struct late {
+    int fd;
+    long writer; /* a thread */
+    atomic_bool ends;
+};
+
+/* Whether a thread waits for something. */
+static bool
+sleeps(long thread)
+{
+    char path[64], line[512] = "";
+
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", thread);
+    FILE *stat = fopen(path, "re");
+    if (stat == NULL)
+        return false;
+    const char *state =
+        fgets(line, sizeof line, stat) != NULL ? strrchr(line, ')') : NULL;
+    fclose(stat);
+    return state != NULL && strncmp(state, ") S", 3) == 0;
+}
+
+/* Only when the writer waits for that. */
 static void *
 read_late(void *user_data)
 {
+    struct late *late = user_data;
     char bytes[4096];
-    int fd = *(int *)user_data;
 
-    poll(NULL, 0, 50);
-    while (read(fd, bytes, sizeof bytes) > 0)
+    while (!atomic_load(&late->ends) || !sleeps(late->writer))
+        poll(NULL, 0, 1);
+    while (read(late->fd, bytes, sizeof bytes) > 0)
         ;
     return NULL;
 }
@@ -220,20 +246,23 @@ read_late(void *user_data)
 static void
 test_done_elsewhere(void)
 {
+    struct late late = {.writer = syscall(SYS_gettid)};
     pthread_t reader;
     int to_pipe[2];
 
     is_int(pipe(to_pipe), 0, "a pipe");
+    late.fd = to_pipe[0];
     int size = fcntl(to_pipe[1], F_SETPIPE_SZ, 4096);
     char *full = calloc(1, (size_t)size);
     ok(full != NULL && write(to_pipe[1], full, (size_t)size) == size, "that is full");
     free(full);
-    is_int(pthread_create(&reader, NULL, read_late, &to_pipe[0]), 0,
-           "and read from later");
+    is_int(pthread_create(&reader, NULL, read_late, &late), 0,
+           "and read from when the writer waits");
     failures = 0;
     bundle_begin();
     keep(to_pipe[1], 0, 100);
     keep(to_pipe[1], 1, 100);
+    atomic_store(&late.ends, true);
     bundle_end();
     is_int(failures, 0, "the end waits for what is not done at once");
     bundle_begin();
