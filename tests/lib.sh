@@ -428,6 +428,14 @@ deny() {
     nbdmount=$program
 }
 
+# How many requests of the one export of $mnt are under way.
+requests_in_flight() { "$nbdmount" --status --json "$mnt" | jq .exports[0].requests; }
+requests_are() { [ "$(requests_in_flight)" -eq "$1" ]; }
+requests_at_least() { [ "$(requests_in_flight)" -ge "$1" ]; }
+
+# What has come out of the io_urings of the daemon.
+uring_completions() { awk '/^CqTail:/ { n += $2 } END { print n + 0 }' "/proc/$nbdmount_pid/fdinfo/"*; }
+
 # Unmounts $mnt in an orderly way and waits for the daemon; $status is how it ended.
 stop_nbdmount() {
     wait_for fusermount3 -u "$mnt" || unmount_lazily "$mnt"

@@ -23,7 +23,7 @@ openssh-server,perl,pkg-config,procps,python3-libnbd,qemu-utils,rsync,strace,xz-
 tree=${MOUNT_TREE:-}
 if [ -z "$tree" ]; then
     tree=$abs_top_builddir/mount-tree
-    need_program debootstrap apt-get
+    [ -e "$tree/.whole" ] || need_program debootstrap apt-get
     debian=$(bash "$abs_top_srcdir/tests/debian-tree.sh" "$tree" testing "$packages" 2>&1) ||
         bail_out "$debian"
 fi
@@ -93,7 +93,7 @@ passes() {
     is "$1" "$status $(grep -E '^(FAIL|ERROR|SKIP): ' <<<"$out")" "0 "
     like "$1: there are some" "$out" '# PASS: +[1-9]'
 }
-custom="fuse/test-interrupted.sh fuse/test-io-uring.sh"
+custom="fuse/test-interrupted.sh fuse/test-io-uring.sh fuse/test-bundle.sh"
 all=" $(cd "$abs_top_srcdir/tests" && printf '%s ' fuse/test-*.sh)"
 for test in $custom; do
     all=${all/ $test / }

@@ -32,8 +32,6 @@ fio_ok() {
     ok "$name" timeout 120 fio --name=job --filename="$mnt/nbd" --direct=1 --ioengine=libaio \
         --verify_state_save=0 --output="$tmp/fio" "$@"
 }
-# What has come through them.
-completions() { awk '/^CqTail:/ { n += $2 } END { print n + 0 }' "/proc/$nbdmount_pid/fdinfo/"*; }
 says() { grep -qF -- "$1" "$nbdmount_log"; }
 ends_well() {
     stop_nbdmount
@@ -51,7 +49,7 @@ nbdcopy "$uri" "$tmp/right"
 ok "what is read is what is there" cmp "$tmp/right" "$mnt/nbd"
 fio_ok "so are blocks here and there, many at a time, from all processors" \
     --rw=randread --bs=4k --iodepth=64 --numjobs=4 --number_ios=20000 --size=256M
-at_least "they come through the rings" "$(completions)" 20000
+at_least "they come through the rings" "$(uring_completions)" 20000
 ok "and small ones one at a time" cmp -n 200000 "$tmp/right" <(dd if="$mnt/nbd" bs=512 count=400 iflag=direct status=none)
 is "names and attributes come too" "$(stat -c '%s %F' "$mnt/nbd")" "268435456 regular file"
 is "extended ones" "$("$nbdmount" --status --json "$mnt" | jq -r '.exports[0].connections_live > 0')" true
@@ -77,7 +75,6 @@ ends_well
 # ---- things go wrong
 
 uri="nbd+unix:///?socket=$sock"
-requests_are() { [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].requests)" -eq "$1" ]; }
 
 cp "$tmp/right" "$tmp/want"
 start_server --filter=delay file "$tmp/disk.img" rdelay=500ms

@@ -11,7 +11,6 @@ dd if=/dev/urandom of="$image" bs=1M count=8 status=none
 connections_are() {
     [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].connections_live)" -eq "$1" ]
 }
-requests_are() { [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].requests)" -eq "$1" ]; }
 # mount_it CONNECTIONS NBDKIT-ARGS...
 mount_it() {
     local connections=$1

@@ -12,7 +12,7 @@ tree=${SYSTEMD_TREE:-}
 if [ -z "$tree" ]; then
     tree=$abs_top_builddir/systemd-tree
     packages=systemd,systemd-sysv,dbus,fuse3,nbdkit,libgnutls30,liburing2
-    need_program debootstrap apt-get
+    [ -e "$tree/.whole" ] || need_program debootstrap apt-get
     debian=$(bash "$abs_top_srcdir/tests/debian-tree.sh" "$tree" same "$packages" 2>&1) ||
         bail_out "$debian"
 fi
