@@ -59,7 +59,8 @@ TESTS += $(unit_daemon_tests)
 %C%_test_replay_format_LDADD = $(src_all)
 %C%_test_replay_log_LDADD = $(src_all)
 %C%_test_batch_LDADD = $(src_all) -lpthread
-%C%_test_bundle_LDADD = $(src_all) -lpthread
+%C%_test_bundle_LDADD = $(src_all) $(URING_LIBS) -lpthread
+%C%_test_bundle_LDFLAGS = -Wl,--wrap=io_uring_submit_and_wait
 %C%_test_spin_LDADD = $(src_all)
 %C%_test_behind_LDADD = $(src_all) -lpthread
 %C%_test_buffer_LDADD = $(src_all) -lpthread

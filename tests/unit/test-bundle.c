@@ -3,6 +3,8 @@
  * when the kernel does not take them
  */
 
+#include "config.h"
+
 #include "bundle.h"
 #include "tap.h"
 
@@ -20,6 +22,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#ifdef HAVE_LIBURING
+#include <liburing.h>
+#endif
 
 static int failures, last_error;
 
@@ -182,6 +188,47 @@ find_uring(void)
     return -1;
 }
 
+#ifdef HAVE_LIBURING
+/* The linker puts this in the place of liburing's: what is to be written is something
+ * that the kernel does not know. */
+static bool spoils;
+int __real_io_uring_submit_and_wait(struct io_uring *uring, unsigned wait);
+int __wrap_io_uring_submit_and_wait(struct io_uring *uring, unsigned wait);
+
+int
+__wrap_io_uring_submit_and_wait(struct io_uring *uring, unsigned wait)
+{
+    const struct io_uring_sq *sq = &uring->sq;
+
+    for (unsigned i = sq->sqe_head; spoils && i != sq->sqe_tail; i += 2)
+        sq->sqes[i % BUNDLE_WRITES].opcode = 255;
+    return __real_io_uring_submit_and_wait(uring, wait);
+}
+
+static void
+test_refused_writes(const int fd[2])
+{
+    failures = 0;
+    spoils = true;
+    bundle_begin();
+    for (int i = 0; i < BUNDLE_WRITES; i++)
+        keep(fd[1], i, 10);
+    bundle_end();
+    spoils = false;
+    ok(failures == 0 && next(fd[0], 10) >= 0, "what io_uring refuses is written");
+    unsigned came = 1;
+    while (next(fd[0], 10) >= 0)
+        came++;
+    is_int(came, BUNDLE_WRITES, "all of it, and once");
+}
+#else
+static void
+test_refused_writes(const int fd[2])
+{
+    (void)fd;
+}
+#endif
+
 static void
 test_kernel_refuses(const int fd[2])
 {
@@ -291,6 +338,7 @@ main(void)
     test_keeps(fd);
     test_bounds(fd);
     test_failures(fd);
+    test_refused_writes(fd);
     test_kernel_refuses(fd);
     test_done_elsewhere();
     bundle_free();
