@@ -30,6 +30,7 @@ install(struct conn *conn, struct nbd_handle *h, const struct conn_info *info)
     atomic_store(&conn->retire, false);
     pthread_rwlock_wrlock(&conn->lock);
     conn->h = h;
+    atomic_store(&conn->simple, info->simple);
     conn->made++;
     pthread_rwlock_unlock(&conn->lock);
     conn_note_failure(conn, NULL);
@@ -66,9 +67,9 @@ wait_before_next(struct conn *conn)
     }
 }
 
-/* What the next attempt is to reach.  Returns how long it may take. */
-static int
-take_aim(struct conn *conn)
+/* What the next attempt is to reach.  Returns until when (CLOCK_MONOTONIC). */
+static int64_t
+take_aim(struct conn *conn, bool *simple)
 {
     struct conn_aim aim = {.source = conn->source, .limit_ms = CONNECT_MS};
 
@@ -81,7 +82,8 @@ take_aim(struct conn *conn)
     conn->info.size = aim.size;
     conn->info.read_only = aim.read_only;
     conn->size_most = aim.size_most;
-    return aim.limit_ms;
+    *simple = aim.simple;
+    return conn_clock_ms() + aim.limit_ms;
 }
 
 /* Once, and again when the reason is another one: the server may be there again, and be
@@ -131,13 +133,14 @@ connect_once(struct conn *conn, bool *at_once)
 {
     struct conn_info info;
     char *why = NULL;
+    bool simple;
     struct handshake_wait wait = {
-        .deadline_ms = conn_clock_ms() + take_aim(conn),
+        .deadline_ms = take_aim(conn, &simple),
         .keep_trying = keep_trying,
         .user_data = conn,
     };
 
-    struct nbd_handle *h = handshake(conn->source, &wait, &info, &why);
+    struct nbd_handle *h = handshake(conn->source, simple, &wait, &info, &why);
     bool refused =
         h != NULL && !handshake_same(&conn->info, conn->size_most, &info, &why);
     if (h != NULL && !refused) {

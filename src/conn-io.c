@@ -25,6 +25,7 @@
 #define AWAKE_MS   1000 /* after this without anything it sleeps for longer */
 #define IDLE_MS    5000 /* after this the buffers that are kept are given back */
 #define GOODBYE_MS 1000 /* for the server to close after NBD_CMD_DISC */
+#define PACE_OF    64   /* answers, of which the pace is the mean */
 
 _Thread_local struct conn *conn_io_of;
 
@@ -78,6 +79,18 @@ unlist(struct conn *conn, struct command *cmd)
 }
 
 static void
+note_pace(struct conn *conn, int64_t now_ns)
+{
+    int64_t pace_ns = conn_pace(conn), gap_ns = now_ns - conn->small_ns;
+
+    conn->small_ns = now_ns;
+    if (gap_ns > CONN_PACE_MAX)
+        gap_ns = CONN_PACE_MAX;
+    atomic_store_explicit(&conn->pace_ns, pace_ns + (gap_ns - pace_ns) / PACE_OF,
+                          memory_order_relaxed);
+}
+
+static void
 answer(struct conn *conn, struct command *cmd, int64_t now_ns)
 {
     int error = cmd->error;
@@ -87,6 +100,8 @@ answer(struct conn *conn, struct command *cmd, int64_t now_ns)
     unlist(conn, cmd);
     conn_lead_ends();
     atomic_fetch_sub(&conn->in_flight, 1);
+    if (error == 0 && command_is_small_read(cmd))
+        note_pace(conn, now_ns);
     if (error != ENOTCONN) {
         traffic_answered(&conn->traffic, cmd->kind, cmd->len, now_ns - cmd->sent_ns,
                          error);

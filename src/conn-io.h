@@ -35,6 +35,7 @@ struct conn {
     char failure[192];    /* what went wrong last, "" while all is well; lock */
 
     atomic_bool live;     /* h takes commands; set under lock, without it only a hint */
+    atomic_bool simple;   /* h has simple replies only; set as live is */
     atomic_bool renew;    /* h is to be closed */
     atomic_bool retire;   /* when nothing is in flight */
     atomic_bool asleep;   /* for long: who submits has to wake it */
@@ -53,7 +54,9 @@ struct conn {
     bool is_ready;                    /* there was something */
     uint64_t token;                   /* by which that is told */
     atomic_uint in_flight;
-    atomic_uint losses;                 /* connections that died */
+    int64_t small_ns;        /* the reader's own: when a small read was answered last */
+    _Atomic int64_t pace_ns; /* it writes this */
+    atomic_uint losses;      /* connections that died */
     _Atomic int64_t changed_ms;         /* when h was made, or taken away */
     _Atomic uint64_t sent, received;    /* bytes, by handles that are gone */
     _Atomic(struct command *) finished; /* a stack; the reader takes all of it */

@@ -174,7 +174,8 @@ conn_submit(struct conn *conn, struct command *cmd)
         ;
 
     pthread_rwlock_rdlock(&conn->lock);
-    if (conn->h == NULL || (!atomic_load(&conn->live) && !cmd->ahead)) {
+    if (conn->h == NULL || (!atomic_load(&conn->live) && !cmd->ahead) ||
+        (cmd->kind == COMMAND_STATUS && conn_is_simple(conn))) {
         cmd->error = ENOTCONN;
         let_go(cmd);
     } else {
@@ -205,6 +206,18 @@ bool
 conn_is_live(const struct conn *conn)
 {
     return atomic_load_explicit(&conn->live, memory_order_relaxed);
+}
+
+bool
+conn_is_simple(const struct conn *conn)
+{
+    return atomic_load_explicit(&conn->simple, memory_order_relaxed);
+}
+
+int64_t
+conn_pace(const struct conn *conn)
+{
+    return atomic_load_explicit(&conn->pace_ns, memory_order_relaxed);
 }
 
 void
@@ -288,6 +301,7 @@ conn_new(const struct source *source, const struct conn_events *events, void *ow
     conn->up_ms = conn_clock_ms();
     atomic_init(&conn->changed_ms, conn->up_ms);
     atomic_init(&conn->live, h != NULL);
+    atomic_init(&conn->pace_ns, CONN_PACE_MAX);
     pthread_rwlock_init(&conn->lock, NULL);
     conn->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (conn->wake == -1 || start_thread(conn) != 0) {
@@ -317,7 +331,7 @@ conn_open(const struct source *source, const struct conn_events *events, void *o
         .keep_trying = keep_trying,
         .user_data = (void *)(uintptr_t)source,
     };
-    struct nbd_handle *h = handshake(source, &wait, info, why);
+    struct nbd_handle *h = handshake(source, false, &wait, info, why);
 
     if (h == NULL)
         return NULL;

@@ -47,6 +47,7 @@ struct source {
      * in the same way. */
     void (*failed)(uint64_t file, uint64_t off, uint64_t end);
     bool debug;
+    bool io_uring; /* a thread of it receives for several connections: conn-group.h */
     int64_t
         retry_ms; /* how long a command waits for a connection; INT64_MAX: forever */
     int64_t
@@ -61,6 +62,8 @@ struct source {
 
 /* The meta context that is asked for. */
 const char *source_meta_context(const struct source *source);
+
+#define CONN_SMALL_READ 32768
 
 /* NBD has no larger minimum block. */
 #define CONN_BLOCK_MAX 65536
@@ -80,6 +83,7 @@ struct conn_info {
     bool same_machine; /* over a Unix socket that has a name */
     bool can_extents;  /* the meta context was negotiated */
     bool extended;     /* 64-bit lengths */
+    bool simple;       /* we wanted simple replies only: it has neither of them */
     bool encrypted;
     uint32_t flags;   /* enum export_flag: all that it says, the above among it */
     bool says_sizes;  /* of blocks; if not, these are what is safe */
@@ -110,7 +114,8 @@ struct command {
     /* Called exactly once, by an I/O thread, or one that leads (conn_lead), that holds
      * no lock; error is an errno or 0.
      * ENOTCONN: the connection died, and nobody knows whether the server did it.
-     * ESTALE: the server has another export now. */
+     * ESTALE: the server has another export now.
+     * EAGAIN: of COMMAND_STATUS: there are connections, but none that takes it. */
     void (*done)(struct command *cmd, int error);
     /* Or NULL.  Called several times a second while the answer is late: it may be that
      * nobody waits for it any more.  It must be quick and must not submit. */
@@ -138,6 +143,7 @@ struct command {
 /* What the next attempt is to reach. */
 struct conn_aim {
     const struct source *source;
+    bool simple;       /* with simple replies only: no COMMAND_STATUS */
     bool read_only;    /* nothing will be written */
     int64_t size;      /* the export has at least that */
     int64_t size_most; /* and at most that */
@@ -188,6 +194,21 @@ void conn_renew(struct conn *conn);
 void conn_retire(struct conn *conn);
 
 bool conn_is_live(const struct conn *conn);
+
+/* Whether it has simple replies only.  It fails COMMAND_STATUS as if it were dead. */
+bool conn_is_simple(const struct conn *conn);
+
+/* A read for which it counts what the server does besides giving the data. */
+static inline bool
+command_is_small_read(const struct command *cmd)
+{
+    return cmd->kind == COMMAND_READ && cmd->len <= CONN_SMALL_READ;
+}
+
+/* Nanoseconds from the answer to a small read to the next, in the mean of late; no more
+ * than CONN_PACE_MAX. */
+#define CONN_PACE_MAX 1000000
+int64_t conn_pace(const struct conn *conn);
 unsigned conn_in_flight(const struct conn *conn);
 
 /* How often an established connection died. */

@@ -89,7 +89,17 @@ set_up_tls(struct nbd_handle *h, const struct tls_settings *tls)
 }
 
 static int
-set_up(struct nbd_handle *h, const struct source *source)
+want_simple_replies(struct nbd_handle *h)
+{
+#ifdef LIBNBD_HAVE_NBD_SET_REQUEST_EXTENDED_HEADERS
+    if (nbd_set_request_extended_headers(h, false) == -1)
+        return -1;
+#endif
+    return nbd_set_request_structured_replies(h, false);
+}
+
+static int
+set_up(struct nbd_handle *h, const struct source *source, bool simple)
 {
     nbd_debug_callback debug = {.callback = on_debug};
 
@@ -99,7 +109,8 @@ set_up(struct nbd_handle *h, const struct source *source)
     /* The person who wrote the URI runs this program: it may name key files. */
     if (nbd_set_uri_allow_local_file(h, true) == -1)
         return -1;
-    if (nbd_add_meta_context(h, source_meta_context(source)) == -1)
+    if (simple ? want_simple_replies(h) == -1
+               : nbd_add_meta_context(h, source_meta_context(source)) == -1)
         return -1;
     if (source->tls != NULL && set_up_tls(h, source->tls) == -1)
         return -1;
@@ -265,12 +276,13 @@ handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why)
 }
 
 static bool
-ask(struct nbd_handle *h, const struct source *source, struct conn_info *info,
-    char **why)
+ask(struct nbd_handle *h, const struct source *source, bool simple,
+    struct conn_info *info, char **why)
 {
     if (!handshake_ask(h, info, why))
         return false;
-    if (!info->can_extents && source->meta_context != NULL) {
+    info->simple = simple;
+    if (!simple && !info->can_extents && source->meta_context != NULL) {
         explain(why, "the server has no meta context %s for this export",
                 source->meta_context);
         return false;
@@ -285,8 +297,8 @@ handshake_negotiate(const struct source *source, const struct handshake_wait *wa
     struct nbd_handle *h = nbd_create();
 
     *why = NULL;
-    if (h == NULL || set_up(h, source) == -1 || nbd_set_opt_mode(h, true) == -1 ||
-        start(h, source) == -1) {
+    if (h == NULL || set_up(h, source, false) == -1 ||
+        nbd_set_opt_mode(h, true) == -1 || start(h, source) == -1) {
         explain(why, "%s", nbd_get_error());
     } else if (handshake_finish(h, wait, why)) {
         return h;
@@ -324,7 +336,7 @@ go_on(const struct source *source, const struct handshake_wait *wait,
     if ((nbd_aio_is_ready(h) || (nbd_set_full_info(h, true) == 0 &&
                                  nbd_aio_opt_go(h, NBD_NULL_COMPLETION) == 0)) &&
         handshake_finish(h, wait, &why) && nbd_aio_is_ready(h) &&
-        ask(h, source, info, &why))
+        ask(h, source, false, info, &why))
         return h;
     free(why);
     if (nbd_aio_is_negotiating(h))
@@ -334,22 +346,22 @@ go_on(const struct source *source, const struct handshake_wait *wait,
 }
 
 struct nbd_handle *
-handshake(const struct source *source, const struct handshake_wait *wait,
+handshake(const struct source *source, bool simple, const struct handshake_wait *wait,
           struct conn_info *info, char **why)
 {
     *why = NULL;
-    struct nbd_handle *h = go_on(source, wait, info);
+    struct nbd_handle *h = simple ? NULL : go_on(source, wait, info);
     if (h != NULL)
         return h;
     h = nbd_create();
-    if (h == NULL || set_up(h, source) == -1 || nbd_set_full_info(h, true) == -1 ||
-        start(h, source) == -1) {
+    if (h == NULL || set_up(h, source, simple) == -1 ||
+        nbd_set_full_info(h, true) == -1 || start(h, source) == -1) {
         explain(why, "%s", nbd_get_error());
         advise(why, source);
         nbd_close(h);
         return NULL;
     }
-    if (!handshake_finish(h, wait, why) || !ask(h, source, info, why)) {
+    if (!handshake_finish(h, wait, why) || !ask(h, source, simple, info, why)) {
         advise(why, source);
         nbd_close(h);
         return NULL;
@@ -373,7 +385,8 @@ handshake_same(const struct conn_info *first, int64_t size_most,
               first->can_flush != now->can_flush || first->can_zero != now->can_zero ||
               first->can_trim != now->can_trim))
         explain(why, "the export's flags have changed");
-    else if (first->can_extents != now->can_extents || first->extended != now->extended)
+    else if (!now->simple && (first->can_extents != now->can_extents ||
+                              first->extended != now->extended))
         explain(why, "the server's block status is not what it was");
     else if (first->minimum != now->minimum || first->maximum != now->maximum)
         explain(why, "the export's block sizes have changed");
@@ -387,7 +400,7 @@ handshake_try(const struct source *source, const struct handshake_wait *wait,
               const struct conn_info *first, int64_t size_most, char **why)
 {
     struct conn_info info;
-    struct nbd_handle *h = handshake(source, wait, &info, why);
+    struct nbd_handle *h = handshake(source, false, wait, &info, why);
 
     if (h == NULL)
         return HANDSHAKE_FAILED;

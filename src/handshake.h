@@ -23,8 +23,9 @@ struct handshake_wait {
 int64_t handshake_mount_deadline(const struct source *source);
 
 /* A handle that is ready for commands, or NULL and in *why a text for the caller to
- * free (NULL only without memory). */
-struct nbd_handle *handshake(const struct source *source,
+ * free (NULL only without memory).  simple: the server is not asked for structured
+ * replies, and so cannot be for block status. */
+struct nbd_handle *handshake(const struct source *source, bool simple,
                              const struct handshake_wait *wait, struct conn_info *info,
                              char **why);
 
@@ -41,8 +42,9 @@ bool handshake_finish(struct nbd_handle *h, const struct handshake_wait *wait,
 bool handshake_ask(struct nbd_handle *h, struct conn_info *info, char **why);
 
 /* Whether a connection made later, or to another server, is to the same export: it may
- * be larger, up to size_most, and for one that is read-only the flags for writing do
- * not count.  If not, *why says what is different. */
+ * be larger, up to size_most, for one that is read-only the flags for writing do not
+ * count, and block status not for simple replies.  If not, *why says what is different.
+ */
 bool handshake_same(const struct conn_info *first, int64_t size_most,
                     const struct conn_info *now, char **why);
 

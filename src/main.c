@@ -95,6 +95,7 @@ set_source(struct program *program)
     program->source.tls = &options->tls;
     program->source.extents_s = options->extents_s;
     program->source.debug = options->debug;
+    program->source.io_uring = options->io_uring;
     program->source.grown = refresh_file;
     program->source.failed = refresh_range;
     program->source.retry_ms = options->wait.retry_ms;

@@ -17,6 +17,8 @@ struct member {
     bool doubt;   /* it may have reached a server that was restarted: pool-recover.c */
     bool tried;   /* the proof under way will tell */
     bool mute;    /* it did not answer the last one */
+    bool simple;  /* it has simple replies only */
+    bool surplus; /* it has not, and need not: it is to be made anew */
     int64_t size; /* the export's, as this connection has it */
 };
 
@@ -54,11 +56,18 @@ struct pool {
     unsigned failed_in_row; /* attempts with one after the other */
     int64_t fence_ms; /* until then a silent server may still do what it was sent */
     struct command *parked, **parked_tail;
+    int64_t mute_ms; /* since then there are connections, but none for block status;
+                        INT64_MAX: there is one, or there is no connection */
     struct member member[];
 };
 
-/* Those that wait for a connection are sent; there is one. */
+/* Of pool-submit.c: those that wait for a connection are sent, where there is one for
+ * them; or fail. */
 void pool_submit_parked(struct pool *pool);
+void pool_fail_parked(struct pool *pool);
+
+/* Under the lock: whether another connection to the same server takes block status. */
+bool pool_has_structured(const struct pool *pool, const struct member *member);
 
 /* What connections tell: see struct conn_events. */
 void pool_connecting(void *owner, unsigned index, struct conn_aim *aim);
@@ -66,6 +75,8 @@ bool pool_connected(void *owner, unsigned index, const struct conn_info *now);
 bool pool_failed(void *owner, unsigned index, bool refused);
 void pool_lost(void *owner, unsigned index, bool silent);
 void pool_dropped(void *owner, unsigned index);
+void pool_orphan(void *owner, struct command *cmd);
+bool pool_tick(void *owner);
 
 /* Of pool-servers.c, under the lock: at the mount, the first server that answers, and
  * whether all that do have the same export; otherwise *why. */

@@ -26,7 +26,7 @@ static bool
 is_good(const struct pool *pool, const struct member *member)
 {
     return member->up && member->generation == pool->generation &&
-           member->size == pool->size &&
+           member->size == pool->size && !member->surplus &&
            (pool->spread || member->server == pool->active);
 }
 
@@ -244,6 +244,20 @@ prove(struct pool *pool)
 /* ---- connections come and go */
 
 bool
+pool_has_structured(const struct pool *pool, const struct member *member)
+{
+    unsigned n = atomic_load(&pool->n);
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct member *other = &pool->member[i];
+        if (other != member && other->up && !other->simple && !other->surplus &&
+            other->server == member->server && other->generation == pool->generation)
+            return true;
+    }
+    return false;
+}
+
+bool
 pool_connected(void *owner, unsigned index, const struct conn_info *now)
 {
     struct pool *pool = owner;
@@ -253,6 +267,8 @@ pool_connected(void *owner, unsigned index, const struct conn_info *now)
     member->up = true;
     member->failed = member->tried = member->mute = false;
     member->size = now->size;
+    member->simple = now->simple;
+    member->surplus = !now->simple && pool_has_structured(pool, member);
     member->doubt = member->generation == pool->generation && is_in_doubt(pool, member);
     if (member->doubt)
         prove(pool); /* before one that could tell is retired */

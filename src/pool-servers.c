@@ -72,6 +72,7 @@ pool_connecting(void *owner, unsigned index, struct conn_aim *aim)
     if (!pool->spread)
         member->server = pool->active;
     aim->source = pool->server[member->server].source;
+    aim->simple = pool_has_structured(pool, member);
     aim->read_only = pool->info.read_only;
     aim->size = pool->size;
     aim->size_most = pool_may_grow(pool, member->server) ? INT64_MAX : pool->size;

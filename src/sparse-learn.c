@@ -83,7 +83,7 @@ learn_end(struct seek *seek, int error)
     pthread_mutex_lock(&sparse->lock);
     sparse->learning--;
     /* Who needs the answer will ask, and be told. */
-    sparse->learn_failed |= error != 0 && error != ENOTCONN;
+    sparse->learn_failed |= error != 0 && error != ENOTCONN && error != EAGAIN;
     pthread_mutex_unlock(&sparse->lock);
     seek_free(seek);
 }

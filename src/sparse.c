@@ -337,7 +337,7 @@ on_answer(struct command *cmd, int error)
     }
     if (error != 0 || seek->n_runs == 0) {
         /* What cannot be told apart from data is data. */
-        if (!atomic_exchange(&sparse->failed, true))
+        if (error != EAGAIN && !atomic_exchange(&sparse->failed, true))
             log_warning("the server refuses to say where holes are; "
                         "what it does not tell is taken for data");
         seek->runs[0] = (struct run){cmd->len, EXTENT_DATA};

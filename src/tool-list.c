@@ -76,7 +76,7 @@ try_it(struct asking *asking, struct found *found)
 
     source.uri = uri;
     source.export = found->name;
-    struct nbd_handle *h = handshake(&source, &wait, &found->info, &found->why);
+    struct nbd_handle *h = handshake(&source, false, &wait, &found->info, &found->why);
     free(uri);
     if (h == NULL)
         return false;

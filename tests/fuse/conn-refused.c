@@ -119,7 +119,7 @@ ask(const struct source *source, struct conn_info *info)
 {
     struct handshake_wait wait = {.deadline_ms = conn_clock_ms() + DEADLINE_S * 1000};
     char *why = NULL;
-    struct nbd_handle *h = handshake(source, &wait, info, &why);
+    struct nbd_handle *h = handshake(source, false, &wait, info, &why);
 
     if (h == NULL)
         diag("%s", why != NULL ? why : "out of memory");

@@ -52,7 +52,7 @@ fuse_tests = \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
-	%D%/test-interrupted.sh %D%/test-conn.sh \
+	%D%/test-interrupted.sh %D%/test-conn.sh %D%/test-simple.sh \
 	%D%/test-reconnect.sh %D%/test-servers.sh %D%/test-network.sh \
 	%D%/test-replay-file.sh %D%/test-limits.sh \
 	%D%/test-garbage.sh %D%/test-garbage-write.sh
