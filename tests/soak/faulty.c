@@ -202,11 +202,15 @@ take_message(struct link *link)
     link->len = 0;
     if (!take(link, 16))
         return false;
-    if (number(link->message) == STRUCTURED)
-        return take(link, 4) && take(link, number(link->message + 16));
-    uint32_t len = forget_read(&link->reads, long_number(link->message + 8));
-    bool failed = number(link->message + 4) != 0;
-    return number(link->message) == SIMPLE && take(link, failed ? 0 : len);
+    bool simple = number(link->message) == SIMPLE;
+    bool failed = simple && number(link->message + 4) != 0;
+    uint32_t len = 0;
+    if (simple || link->message[5] & 1) /* its last one */
+        len = forget_read(&link->reads, long_number(link->message + 8));
+    if (simple)
+        return take(link, failed ? 0 : len);
+    return number(link->message) == STRUCTURED && take(link, 4) &&
+           take(link, number(link->message + 16));
 }
 
 static bool
