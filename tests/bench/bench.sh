@@ -107,7 +107,6 @@ measure() {
         sample status 0 "n/a: ${reason:-the server did not start}"
         return
     fi
-    "$driver" touch $((2 * bench_bytes)) >/dev/null || exit 2
     # shellcheck disable=SC2086
     ${row_function[$row]} || sample status 0 "n/a: ${reason:-not measured}"
     if [ -n "$daemon_pid" ]; then

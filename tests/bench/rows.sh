@@ -94,9 +94,10 @@ profiled() {
 }
 
 # run_measured SECONDS COMMAND...: sets $said. Fails, with $reason, if the command does;
-# $(got timeout) is 1 where the time was up.
+# $(got timeout) is 1 where the time was up. So much memory as $needed_bytes is there.
 run_measured() {
     local limit=$1 code=0
+    "$driver" touch "${needed_bytes:-$((2 * bench_bytes))}" >/dev/null || exit 2
     shift
     said=$(profiled "$driver" run ${daemon_pid:+-d "$daemon_pid"} -s "$server_pid" -t "$limit" \
         -- "$@" 2>"$tmp/measured.err") || code=$?
@@ -316,10 +317,14 @@ measure_cp() {
     local copy=$copy_folder/copy.img
     rm -f "$copy"
     sync -f "$tmp" # what the sample before it left to be written
+    if [ "$program" != nbdcopy ]; then
+        mount_program || return
+    fi
+    # The copy, the kernel's cache of what is read, and some more.
+    local needed_bytes=$((3 * $(numfmt --from=iec "$sparse_data")))
     if [ "$program" = nbdcopy ]; then
         run_measured "$cp_seconds" nbdcopy "$uri" "$copy" || return
     else
-        mount_program || return
         run_measured "$cp_seconds" cp --sparse=always "$file" "$copy" || return
     fi
     if [ "$(got timeout)" -eq 1 ]; then
