@@ -43,7 +43,8 @@ endif
 unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D%/test-ordering \
 	%D%/test-prefetch-window %D%/test-json %D%/test-latency %D%/test-log \
 	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture \
-	%D%/test-batch %D%/test-bundle %D%/test-spin %D%/test-buffer %D%/test-received %D%/test-behind
+	%D%/test-batch %D%/test-bundle %D%/test-spin %D%/test-buffer %D%/test-received %D%/test-behind \
+	%D%/test-pool-submit
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
 %C%_test_extent_map_LDADD = $(src_all)
@@ -61,6 +62,9 @@ TESTS += $(unit_daemon_tests)
 %C%_test_batch_LDADD = $(src_all) -lpthread
 %C%_test_bundle_LDADD = $(src_all) $(URING_LIBS) -lpthread
 %C%_test_bundle_LDFLAGS = -Wl,--wrap=io_uring_submit_and_wait
+%C%_test_pool_submit_LDADD = $(src_all) -lpthread
+%C%_test_pool_submit_LDFLAGS = -Wl,--wrap=conn_is_live,--wrap=conn_is_simple,--wrap=conn_in_flight \
+	-Wl,--wrap=conn_pace,--wrap=conn_submit,--wrap=conn_clock_ms
 %C%_test_spin_LDADD = $(src_all)
 %C%_test_behind_LDADD = $(src_all) -lpthread
 %C%_test_buffer_LDADD = $(src_all) -lpthread
