@@ -428,6 +428,11 @@ deny() {
     nbdmount=$program
 }
 
+# Whether so many connections of the one export of $mnt are live.
+connections_are() {
+    [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].connections_live)" -eq "$1" ]
+}
+
 # How many requests of the one export of $mnt are under way.
 requests_in_flight() { "$nbdmount" --status --json "$mnt" | jq .exports[0].requests; }
 requests_are() { [ "$(requests_in_flight)" -eq "$1" ]; }

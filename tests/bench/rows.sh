@@ -93,11 +93,14 @@ profiled() {
     return "$code"
 }
 
+# So much memory as $needed_bytes, or as most need, is there.
+have_memory() { "$driver" touch "${needed_bytes:-$((2 * bench_bytes))}" >/dev/null || exit 2; }
+
 # run_measured SECONDS COMMAND...: sets $said. Fails, with $reason, if the command does;
-# $(got timeout) is 1 where the time was up. So much memory as $needed_bytes is there.
+# $(got timeout) is 1 where the time was up.
 run_measured() {
     local limit=$1 code=0
-    "$driver" touch "${needed_bytes:-$((2 * bench_bytes))}" >/dev/null || exit 2
+    have_memory
     shift
     said=$(profiled "$driver" run ${daemon_pid:+-d "$daemon_pid"} -s "$server_pid" -t "$limit" \
         -- "$@" 2>"$tmp/measured.err") || code=$?
@@ -297,6 +300,7 @@ measure_start() {
     local at code=0
     at=$(new_dir mnt)
     set_daemon_command "$program" "" "$at"
+    have_memory
     said=$("$driver" start "$file" 20 -- "${daemon_command[@]}" 2>"$tmp/start.err") || code=$?
     unmount_lazily "$at/nbd" || unmount_lazily "$at" || true
     [ "$code" -eq 0 ] || { reason="failed: $(tail -n 1 "$tmp/start.err" | cut -c1-120)"; return 1; }

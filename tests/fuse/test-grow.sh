@@ -90,8 +90,7 @@ server_up --threads=16 eval "open=echo >>$tmp/opens" "get_size=cat $tmp/size" \
     "pread=[ \$4 -lt 8388608 ] || cat $gate >/dev/null; printf %\$3s | tr ' ' x"
 start_nbdmount -r -o connections=4,timeout=1,readahead=0 "$uri" "$(new_dir mnt)"
 opened() { [ "$(wc -l <"$tmp/opens")" -ge "$1" ]; }
-live() { "$nbdmount" --status --json "$mnt" | jq -e ".exports[0].connections_live == $1"; }
-ok "there are four connections" wait_for live 4
+ok "there are four connections" wait_for connections_are 4
 echo 33554432 >"$tmp/size"
 dd if="$mnt/nbd" of="$tmp/got" bs=4096 skip=3000 count=1 iflag=direct status=none &
 reader=$!

@@ -8,9 +8,6 @@ need_nbdkit file --filter=log --filter=delay
 log=$tmp/requests.log
 image=$tmp/image
 dd if=/dev/urandom of="$image" bs=1M count=8 status=none
-connections_are() {
-    [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].connections_live)" -eq "$1" ]
-}
 # mount_it CONNECTIONS NBDKIT-ARGS...
 mount_it() {
     local connections=$1

@@ -4,7 +4,7 @@
 # first kind again.
 . "${abs_top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/lib.sh"
 need_fuse
-need_program cmp dd fio jq
+need_program cmp dd fio jq mkfifo nbdcopy
 need_nbdkit memory --filter=log
 
 sparsefile=$abs_top_builddir/tests/fuse/sparsefile
@@ -19,7 +19,6 @@ start_server() {
 made() { grep -c 'NBD_OPT_GO: client requested export' "$nbdkit_log"; }
 made_are() { [ "$(made)" -eq "$1" ]; }
 structured() { grep -cE 'client requested (structured replies|extended headers)' "$nbdkit_log"; }
-live_are() { [ "$("$nbdmount" --status --json "$mnt" | jq .exports[0].connections_live)" -eq "$1" ]; }
 
 # by KIND [COUNT]: the connections that got requests of that kind, and of so many bytes.
 by() { sed -nE "s/.* connection=([0-9]+) $1 id=.* count=${2:-0x[0-9a-f]*}( .*|$)/\1/p" "$log" | sort -nu | tr '\n' ' '; }
@@ -38,7 +37,7 @@ goes_apart() {
 start_server
 server_pid=$nbdkit_pid
 start_nbdmount -C 3 -o extents=0.001 "$uri" "$(new_dir mnt)"
-ok "three connections are made" wait_for live_are 3
+ok "three connections are made" wait_for connections_are 3
 is "for one of them structured replies are asked for" "$(structured) of $(made)" "1 of 3"
 ok "block status is asked on one" use
 is "the first one" "$(by Extents)" "1 "
@@ -70,7 +69,7 @@ started_pids+=($!)
 exec {tell}>"$tmp/tell"
 wait_for test -S "$between"
 start_nbdmount -r -C 2 -o extents=0.001,retry=forever "nbd+unix:///?socket=$between" "$(new_dir mnt)"
-ok "two connections" wait_for live_are 2
+ok "two connections" wait_for connections_are 2
 ok "each for its own" wait_for goes_apart
 echo 1 >&"$tell"
 ok "the structured one is lost" wait_for grep -q "connection 1 ends" "$tmp/told"
@@ -85,7 +84,7 @@ is "it is a simple one" "$(structured) of $(made)" "2 of 4"
 # No more connections can be made: what can be read is read, and is data.
 mv "$between" "$between-away"
 echo 3 >&"$tell"
-ok "the structured one is lost for long" wait_for live_are 1
+ok "the structured one is lost for long" wait_for connections_are 1
 : >"$log"
 ok "what is there can be read" dd if="$mnt/nbd" of=/dev/null bs=4k count=10 iflag=direct status=none
 run timeout 30 "$sparsefile" walk "$mnt/nbd"
@@ -114,7 +113,7 @@ for _ in 1 2 3; do
     ok "both are lost" wait_for begun_are $((before + 2))
     thaw "$nbdkit_pid"
     ok "there is one for each again" wait_for goes_apart
-    ok "two are live" wait_for live_are 2
+    ok "two are live" wait_for connections_are 2
 done
 stop_nbdmount
 is "the daemon ends well after all" "$status" 0

@@ -185,7 +185,7 @@ spoil(struct link *link)
         return send_all(link->client, link->message, link->len) &&
                send_all(link->client, link->message, link->len);
     case GARBAGE: /* a bit of the magic number, the type, the cookie or the length */
-        if (number(link->message) == SIMPLE) /* the upper half of the cookie */
+        if (number(link->message) == SIMPLE) /* of the cookie the upper half */
             link->message[next_random(link) % 4 + (next_random(link) & 8)] ^= 0x20;
         else
             link->message[next_random(link) % 20] ^= 0x20;
