@@ -31,6 +31,14 @@
 #else
 #define LIBFUSE_SAYS_KILLPRIV false
 #endif
+#ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+#define LIBFUSE_SAYS_MMAP true
+#else
+#define LIBFUSE_SAYS_MMAP false
+#endif
+
+/* In flags2: FUSE_DIRECT_IO_ALLOW_MMAP of Linux 6.6, bit 36 of all. */
+#define DIRECT_MMAP_FLAG2 (UINT32_C(1) << (36 - 32))
 
 /* Where FUSE_INIT has got to.  It is the first request, and until it is answered there
  * is no other; one session in a process. */
@@ -45,9 +53,12 @@ device_want(struct fuse_conn_info *conn)
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
     if (conn->capable & FUSE_CAP_HANDLE_KILLPRIV_V2)
         conn->want |= FUSE_CAP_HANDLE_KILLPRIV_V2;
-#else
-    (void)conn;
 #endif
+#ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+    if (conn->capable & FUSE_CAP_DIRECT_IO_ALLOW_MMAP)
+        conn->want |= FUSE_CAP_DIRECT_IO_ALLOW_MMAP;
+#endif
+    (void)conn;
 }
 
 /* ---- FUSE_INIT */
@@ -71,6 +82,13 @@ look_at_init(const void *buf, size_t len)
     atomic_store(&init_state, SEEN);
 }
 
+static bool
+has_flags2(size_t len)
+{
+    return len >= offsetof(struct fuse_init_out, flags2) +
+                      sizeof((struct fuse_init_out *)0)->flags2;
+}
+
 /* Whether the ring is used from now on; if not, it is said why. */
 static bool
 promise_ring(struct fuse_init_out *init, size_t len)
@@ -81,8 +99,7 @@ promise_ring(struct fuse_init_out *init, size_t len)
             "turn it on: echo Y >/sys/module/fuse/parameters/enable_uring");
         return false;
     }
-    if (len < offsetof(struct fuse_init_out, flags2) + sizeof init->flags2 ||
-        init->max_write > ring_payload_max(ring) ||
+    if (!has_flags2(len) || init->max_write > ring_payload_max(ring) ||
         (size_t)init->max_pages * (size_t)getpagesize() > ring_payload_max(ring)) {
         log_warning(
             "io_uring: this libfuse asks for what there is no room for, so it is "
@@ -109,6 +126,11 @@ look_at_answer(const struct iovec *iov, int count)
         return false;
     if (!LIBFUSE_SAYS_KILLPRIV && (offered & FUSE_HANDLE_KILLPRIV_V2))
         init->flags |= FUSE_HANDLE_KILLPRIV_V2;
+    if (!LIBFUSE_SAYS_MMAP && (offered2 & DIRECT_MMAP_FLAG2) &&
+        has_flags2(iov[1].iov_len)) {
+        init->flags |= FUSE_INIT_EXT;
+        init->flags2 |= DIRECT_MMAP_FLAG2;
+    }
     if (ring == NULL || promise_ring(init, iov[1].iov_len))
         return ring != NULL;
     ring_end(ring);

@@ -6,6 +6,10 @@
  * promised to do that itself (FUSE_HANDLE_KILLPRIV_V2), and for files that have neither
  * set-user-ID bits nor capabilities there is nothing to do.
  *
+ * A file whose reads do not go through the kernel's cache can be mapped for others to
+ * see only where that was promised to be right (FUSE_DIRECT_IO_ALLOW_MMAP, Linux 6.6):
+ * it is, as all changes come through the kernel.
+ *
  * And where requests come through a ring, the kernel has to be told so, and the answers
  * belong there.
  */

@@ -62,11 +62,11 @@ fs_open_file(fuse_req_t req, struct export *export, struct fuse_file_info *fi)
         return false;
     }
     fi->keep_cache = cache == CACHE_ALWAYS || cache == CACHE_WRITEBACK;
-    fi->direct_io = cache == CACHE_NONE;
+    fi->direct_io = cache == CACHE_NONE || cache == CACHE_READAHEAD;
     /* Who wants no cache wants what the server has now; and where others write to the
      * export, holes are not asked for without need. */
     struct stream *stream =
-        fi->direct_io ? NULL : stream_new(export->prefetch, fi->keep_cache);
+        cache == CACHE_NONE ? NULL : stream_new(export->prefetch, cache != CACHE_OPEN);
     struct opened *opened =
         opened_new(&export->opened, stream, late_errors_at_open(&export->late));
     if (opened == NULL) {

@@ -25,6 +25,7 @@
 #define TIMEOUT_ENTRY_S 3600.0             /* names do not change */
 #define TIME_MAX_S      (INT64_MAX / 1000000000 - 5)
 #define BLKSIZE_MAX     (1 << 20)
+#define BLKSIZE_DIRECT  (128 << 10) /* where each read of a program is a request */
 
 static struct fs *
 fs_of(fuse_req_t req)
@@ -74,7 +75,7 @@ stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct sta
 {
     mode_t mode = fs->options->mode;
     bool exact;
-    uint32_t preferred = export->info.preferred;
+    blksize_t preferred = export->info.preferred;
     bool behind = behind_any(&export->behind); /* before the map is looked at */
 
     memset(st, 0, sizeof *st);
@@ -82,6 +83,8 @@ stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct sta
     st->st_mode = S_IFREG | (export->read_only ? mode & ~0222U : mode);
     st->st_nlink = 1;
     st->st_size = export_size(export);
+    if (fs->options->cache == CACHE_READAHEAD && preferred < BLKSIZE_DIRECT)
+        preferred = BLKSIZE_DIRECT;
     st->st_blksize = preferred < BLKSIZE_MAX ? preferred : BLKSIZE_MAX;
     st->st_blocks = (blkcnt_t)sparse_blocks(export->sparse, &exact);
     /* To tar, 0 means that there is nothing in it: the kernel may have something, or
@@ -239,8 +242,10 @@ fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
         fuse_reply_err(req, EINVAL);
     } else {
         struct opened *opened = opened_hold(fi->fh);
-        /* Without a cache there is none, and the same with O_DIRECT. */
-        struct stream *stream = fi->flags & O_DIRECT ? NULL : opened->stream;
+        /* With O_DIRECT, what the server has now: where nobody else writes to it, that
+         * is what it had when it was read ahead. */
+        bool strict = fi->flags & O_DIRECT && fs_of(req)->options->cache == CACHE_OPEN;
+        struct stream *stream = strict ? NULL : opened->stream;
         opened_let_go(opened); /* once it is answered the export may be gone */
         file_read_ahead(export, stream, req, (uint64_t)off, size);
     }

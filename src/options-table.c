@@ -91,8 +91,10 @@ const struct option_row option_rows[] = {
      OPTION_CUSTOM, .parse = option_umask},
     {"cache", 0, false, "WHEN",
      "keep what was read: always (default), until the next\n"
-     "open, or none; writeback: what is written too",
-     OPTIONS_FILE, OPTION_CHOICE, AT(cache), .choices = "always|open|none|writeback"},
+     "open, or none; writeback: what is written too;\n"
+     "readahead: no more than what was read ahead",
+     OPTIONS_FILE, OPTION_CHOICE, AT(cache),
+     .choices = "always|open|none|writeback|readahead"},
     {"extents", 0, false, "SECONDS",
      "believe that long where holes are, if others write to\n"
      "the export (default 0: until written here)",

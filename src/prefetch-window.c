@@ -114,6 +114,12 @@ window_read(struct window *window, uint64_t off, size_t len, int64_t now_ns)
     return WINDOW_JUMPED;
 }
 
+bool
+window_jumps(const struct window *window, uint64_t off)
+{
+    return off != window->next && off != 0 && !is_sequential(window);
+}
+
 void
 window_skip(struct window *window, uint64_t off)
 {

@@ -41,6 +41,10 @@ enum window_read {
 enum window_read window_read(struct window *window, uint64_t off, size_t len,
                              int64_t now_ns);
 
+/* A read at off begins elsewhere, of a reader who is not sequential and does not become
+ * so by it.  What the clock says does not matter to window_read then. */
+bool window_jumps(const struct window *window, uint64_t off);
+
 /* The next read is expected at off: what is before it need not be read. */
 void window_skip(struct window *window, uint64_t off);
 

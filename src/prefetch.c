@@ -275,6 +275,19 @@ skip_hole(struct stream *stream, uint64_t off)
         window_skip(&stream->window, off);
 }
 
+bool
+prefetch_passes(struct stream *stream, uint64_t off, size_t len)
+{
+    struct prefetch *prefetch = stream->prefetch;
+
+    pthread_mutex_lock(&prefetch->lock);
+    bool passes = stream->first == NULL && window_jumps(&stream->window, off);
+    if (passes)
+        window_read(&stream->window, off, len, 0);
+    pthread_mutex_unlock(&prefetch->lock);
+    return passes;
+}
+
 enum prefetch_result
 prefetch_take(struct prefetch *prefetch, struct stream *stream,
               struct prefetch_read *read)

@@ -24,7 +24,8 @@ struct prefetch_change {
     struct prefetch_change *prev, *next; /* prefetch's own */
 };
 
-#define PREFETCH_PARTS_MAX 8
+/* As many as a read of 1 MiB at any place has at least, and as many again for holes. */
+#define PREFETCH_PARTS_MAX 18
 
 /* One read that is served from what was fetched. */
 struct prefetch_read {
@@ -81,8 +82,12 @@ void prefetch_free(struct prefetch *prefetch);
 struct stream *stream_new(struct prefetch *prefetch, bool learn);
 void stream_free(struct prefetch *prefetch, struct stream *stream);
 
-/* A read of read->len > 0 bytes within the export arrives.  Unless the result is
- * PREFETCH_NO, prefetch_done follows when the data was used.  In any case
+/* A read that is neither served from what was fetched nor a reason to fetch: nothing
+ * more is to be done for it here. */
+bool prefetch_passes(struct stream *stream, uint64_t off, size_t len);
+
+/* Any other read: of read->len > 0 bytes within the export arrives.  Unless the result
+ * is PREFETCH_NO, prefetch_done follows when the data was used.  In any case
  * prefetch_ahead follows, once. */
 enum prefetch_result prefetch_take(struct prefetch *prefetch, struct stream *stream,
                                    struct prefetch_read *read);

@@ -15,6 +15,7 @@ enum cache_mode {
     CACHE_OPEN,      /* until the file is opened again */
     CACHE_NONE,      /* not at all: each read goes to the server */
     CACHE_WRITEBACK, /* always, and what is written too: it is sent later */
+    CACHE_READAHEAD, /* not at all, but we read ahead */
 };
 
 /* What truncating the file to less than the export's size does. */

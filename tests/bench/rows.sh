@@ -19,6 +19,7 @@ define_rows() {
     local mounts="nbdmount base nbdfuse qemu" place n
     local all="$mounts nbdcopy"
     row seq-1M mem "$all" measure_dd 1M
+    row seq-1M-readahead mem "$all" with_options cache=readahead measure_dd 1M
     row seq-128K mem "$mounts" measure_dd 128K
     row seq-warm mem "$mounts" measure_dd 1M warm
     row direct-1M mem "$mounts" measure_dd 1M direct
@@ -47,12 +48,17 @@ define_rows() {
     done
     for place in delay-2ms delay-10ms tcp tls; do
         row "$place-seq" "$place" "$all" measure_read 1M
+        [[ $place != delay-* ]] || {
+            row "$place-seq-readahead" "$place" "$all" with_options cache=readahead measure_read 1M
+            row "$place-direct" "$place" "$mounts" shorter measure_read 1M direct
+        }
         row "$place-qd1" "$place" "$mounts" shorter measure_fio randread 1 1
         row "$place-qd32" "$place" "$mounts" shorter measure_fio randread 32 1
         row "$place-write" "$place" "$mounts" shorter measure_write 1M
         [[ $place != delay-* ]] || row "$place-write-4K" "$place" "$mounts" shorter measure_write 4K
     done
     row cp-sparse sparse "$all" measure_cp
+    row cp-sparse-readahead sparse "$all" with_options cache=readahead measure_cp
     row hole hole "$all" shorter measure_read 1M
     for n in 2 1000; do
         row "walk-$n" "extents-$n" "$mounts" measure_walk "$n"
@@ -194,14 +200,14 @@ measure_dd() { # BLOCK [warm|direct]
 }
 
 # In order, for at most $cap_seconds: programs that are slow where others are not.
-measure_read() { # BLOCK
+measure_read() { # BLOCK [direct]
     local bytes=$size
     if [ "$program" = nbdcopy ]; then
         run_measured "$row_seconds" nbdcopy "$uri" null: || return
         [ "$(got timeout)" -eq 0 ] || { reason="not finished in $row_seconds s"; return 1; }
     else
         mount_program || return
-        run_measured "$row_seconds" "$driver" read "$file" "$1" "$size" "$cap_seconds" || return
+        run_measured "$row_seconds" "$driver" read "$file" "$1" "$size" "$cap_seconds" ${2:+"$2"} || return
         bytes=$(got bytes)
         [ "$bytes" -gt 0 ] || { reason="nothing read in $row_seconds s"; return 1; }
     fi

@@ -56,12 +56,34 @@ stop_nbdmount
 at_most "a random reader makes the server read no more than the kernel asks for" \
     "$(served bytes)" 17
 
-# Who reads with O_DIRECT gets what the server has at that time.
+# Where others may write to the export, O_DIRECT gets what the server has at that time.
+read_8_direct() { # OPTIONS
+    start_nbdkit --filter=stats --filter=noextents pattern 64M statsfile="$tmp/stats"
+    start_nbdmount -o "$1" "$uri" "$(new_dir mnt)"
+    dd if="$mnt/nbd" of=/dev/null bs=1M count=8 iflag=direct status=none
+    stop_nbdmount
+}
+for cache in open none; do
+    read_8_direct "cache=$cache"
+    is "nothing is read ahead of O_DIRECT, cache=$cache" "$(served bytes)" 8
+done
+for cache in always writeback readahead; do
+    read_8_direct "cache=$cache"
+    at_least "O_DIRECT is read ahead, cache=$cache" "$(served bytes)" 9
+done
+
+# With nothing but read-ahead, nothing stays.
 start_nbdkit --filter=stats --filter=noextents pattern 64M statsfile="$tmp/stats"
-start_nbdmount "$uri" "$(new_dir mnt)"
-dd if="$mnt/nbd" of=/dev/null bs=1M count=8 iflag=direct status=none
+start_nbdmount -o cache=readahead "$uri" "$(new_dir mnt)"
+ok "cache=readahead: the bytes are right" cmp "$tmp/right" "$mnt/nbd"
+ok "also in pieces that fit nothing" cmp "$tmp/right" <(dd if="$mnt/nbd" bs=1000003 status=none)
+ok "also two MiB at a time" cmp "$tmp/right" <(dd if="$mnt/nbd" bs=2M status=none)
+at_least "programs are told to read large pieces" "$(stat -c %o "$mnt/nbd")" 131072
 stop_nbdmount
-is "nothing is read ahead of O_DIRECT" "$(served bytes)" 8
+is "the daemon ends well" "$status" 0
+bytes=$(served bytes)
+at_least "each reader makes the server read anew" "$bytes" $((3 * 64))
+at_most "and nearly nothing twice" "$bytes" $((3 * 64 + 16))
 
 # Holes that the server tells of are not fetched.
 start_nbdkit --filter=stats --filter=delay memory 4G statsfile="$tmp/stats" rdelay=5ms
@@ -115,7 +137,7 @@ exec {fd}<&-
 stop_nbdmount
 is "a daemon that had read ahead ends well" "$status" 0
 
-for options in readahead=32M readahead=512K readahead=0; do
+for options in readahead=32M readahead=512K readahead=0 cache=readahead; do
     start_nbdkit --filter=delay memory 32M rdelay=2ms wdelay=4ms
     start_nbdmount -o "$options" "$uri" "$(new_dir mnt)"
     ok "no old byte among readers and writers, $options" \

@@ -15,6 +15,13 @@ fsx=$abs_top_builddir/tests/soak/fsx
 image=$tmp/durable.img
 build_volatile
 
+# Files past the page cache can be mapped for writing from Linux 6.6 on.
+kernel_is_at_least() { # MAJOR MINOR
+    local version
+    IFS=.- read -r -a version <<<"$(uname -r)"
+    ((version[0] > $1 || (version[0] == $1 && version[1] >= $2)))
+}
+
 # Kills the server again and again while the program runs; sets $kills.
 keep_killing() { # PID PARAMETERS...
     local pid=$1
@@ -37,7 +44,7 @@ round() {
     start_server "$@"
     start_nbdmount -o "cache=$cache,truncate=$truncate,retry=forever" \
         "nbd+unix:///?socket=$sock" "$(new_dir mnt)"
-    start fsx "$fsx" -n "$(((operations + 5) / 6))" -s "$((seed + tap_run))" -t "$truncate" -d "$image" -z "$mnt/nbd"
+    start fsx "$fsx" -n "$(((operations + 7) / 8))" -s "$((seed + tap_run))" -t "$truncate" -d "$image" -z "$mnt/nbd"
     local pid=$started_pid log=$started_log
     if [ "$killed" = killed ]; then
         keep_killing "$pid" "${@:3}"
@@ -48,10 +55,11 @@ round() {
     stop "$pid"
     is "$name: no byte differs" "$status" 0 || diag_file "$log" 200
     diag "$(tail -n 1 "$log")"
-    case $cache in
-    none) like "$name: nothing is written through a mapping" "$(cat "$log")" "map-write 0," ;;
-    *) unlike "$name: mappings are written too" "$(cat "$log")" "map-write 0," ;;
-    esac
+    if [[ $cache == @(none|readahead) ]] && ! kernel_is_at_least 6 6; then
+        like "$name: nothing is written through a mapping" "$(cat "$log")" "map-write 0,"
+    else
+        unlike "$name: mappings are written too" "$(cat "$log")" "map-write 0,"
+    fi
     stop_nbdmount
     is "$name: the daemon ends well" "$status" 0 || diag_file "$nbdmount_log"
     stop "$server"
@@ -63,6 +71,8 @@ round none zero 3000001 untouched file "$image"
 round always zero 3145728 killed "${volatile[@]}" block=4096 early=10
 round open error 3000001 killed "${volatile[@]}" early=10
 round none error 3145728 killed "${volatile[@]}" block=512 early=10
+round readahead zero 3000001 untouched file "$image"
+round readahead error 3145728 killed "${volatile[@]}" block=4096 early=10
 
 # It finds what is wrong.
 truncate -s 1M "$tmp/other" "$tmp/right"

@@ -134,6 +134,9 @@ test_file(void)
     ok(PARSE("--uid=root", "--mode", "444", "--cache=open", "u", "m") &&
            options.uid == 0 && options.mode == 0444 && options.cache == CACHE_OPEN,
        "and as long options, users by name");
+    ok(PARSE("-o", "cache=readahead", "u", "m") && options.cache == CACHE_READAHEAD &&
+           options.writebehind > 0,
+       "read-ahead alone leaves writes as they are");
     ok(!PARSE("-o", "uid=no-such-user", "u", "m") &&
            !PARSE("-o", "mode=999", "u", "m") && !PARSE("-o", "mode=1777", "u", "m") &&
            !PARSE("-o", "cache=sometimes", "u", "m") &&

@@ -249,6 +249,58 @@ test_jumps(void)
     is_int(result, WINDOW_JUMPED, "end a sequence when there are many");
 }
 
+/* Readers of many kinds: where window_jumps says so, window_read does too, whatever the
+ * clock, and nothing is ahead afterwards.  Returns how many did not. */
+static int
+broken_promises(int *passed, int *others)
+{
+    struct window window = {0};
+    uint64_t random = 12345, off = 0;
+    int broken = 0;
+
+    for (int i = 0; i < 200000; i++) {
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        size_t len = (4 * K) << (random >> 61);
+        unsigned kind = (unsigned)(random >> 40) % 16;
+        if (kind < 8)
+            off = (random >> 20) % (1 << 28) * 4 * K;
+        else if (kind == 8)
+            off = 0;
+        else if (kind == 9)
+            off = window.stray_end;
+        else
+            off = window.next;
+        if (!window_jumps(&window, off)) {
+            window_read(&window, off, len, i * MS);
+            ++*others;
+            continue;
+        }
+        ++*passed;
+        if (window_read(&window, off, len, 0) != WINDOW_JUMPED ||
+            window_size(&window, MOST) > 0)
+            broken++;
+    }
+    return broken;
+}
+
+static void
+test_passes(void)
+{
+    struct window window = {0};
+    int64_t now = 1;
+    int passed = 0, others = 0;
+
+    ok(!window_jumps(&window, 0), "the beginning of a file is not elsewhere");
+    ok(window_jumps(&window, 7 * M), "all else is, at first");
+    window_read(&window, 7 * M, 4 * K, 0);
+    ok(!window_jumps(&window, 7 * M + 4 * K), "but not what follows");
+    read_on(&window, 8 * M, 128 * K, MS, 1024 * M, &now);
+    ok(!window_jumps(&window, 700 * M), "nor anything for who is sequential");
+    is_int(broken_promises(&passed, &others), 0,
+           "who reads elsewhere needs no clock, and gets nothing ahead");
+    ok(passed > 1000 && others > 1000, "among readers of both kinds");
+}
+
 static void
 test_ends(void)
 {
@@ -276,6 +328,7 @@ main(void)
     test_skip();
     test_random();
     test_jumps();
+    test_passes();
     test_ends();
     done_testing();
 }
