@@ -14,7 +14,7 @@ mount_it() {
     shift
     : >"$log"
     start_nbdkit --filter=log --filter=delay file "$image" logfile="$log" logappend=true "$@"
-    start_nbdmount -C "$connections" "$uri" "$(new_dir mnt)"
+    start_nbdmount -o cache=open -C "$connections" "$uri" "$(new_dir mnt)"
     ok "$connections connections" wait_for connections_are "$connections"
 }
 # reads_are NAME WANT: the reads since the log was emptied, and how many connections had one.
