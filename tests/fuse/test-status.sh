@@ -14,7 +14,7 @@ attribute() { getfattr --absolute-names --only-values -n "$1" "${2:-$mnt/nbd}" 2
 
 start_nbdkit --filter=exportname --filter=delay memory 64M \
     rdelay=10ms delay-close=0 exportdesc=fixed:'a disk & more'
-start_nbdmount -C 3 -o truncate=zero,replay=48M "$uri" "$(new_dir mnt)"
+start_nbdmount -C 3 -o cache=open,truncate=zero,replay=48M "$uri" "$(new_dir mnt)"
 is "the mount: who, how and since when" \
     "$(now '.mount | [.pid, .all, .exports, .exports_open, .read_only, (.uptime_s | . >= 0 and . < 60)] | @csv')" \
     "$nbdmount_pid,false,1,1,false,true"
