@@ -6,9 +6,9 @@
  * promised to do that itself (FUSE_HANDLE_KILLPRIV_V2), and for files that have neither
  * set-user-ID bits nor capabilities there is nothing to do.
  *
- * A file whose reads do not go through the kernel's cache can be mapped for others to
- * see only where that was promised to be right (FUSE_DIRECT_IO_ALLOW_MMAP, Linux 6.6):
- * it is, as all changes come through the kernel.
+ * A file past the kernel's cache can be mapped with MAP_SHARED only where the file
+ * system says that it may (FUSE_DIRECT_IO_ALLOW_MMAP, Linux 6.6).  Ours may: the kernel
+ * itself keeps mappings and what is read and written past them the same.
  *
  * And where requests come through a ring, the kernel has to be told so, and the answers
  * belong there.

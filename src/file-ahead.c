@@ -79,7 +79,8 @@ file_read_ahead(struct export *export, struct stream *stream, struct fuse_req *f
     struct reading *reading = NULL;
 
     if (stream != NULL && len > 0 && len <= FILE_TRANSFER_MAX && off < size &&
-        !prefetch_passes(stream, off, len) && !is_changing(export, off, len))
+        !prefetch_passes(export->prefetch, stream, off, len) &&
+        !is_changing(export, off, len))
         reading = malloc(sizeof *reading);
     if (reading == NULL) {
         file_read(export, fuse, off, len);

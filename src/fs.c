@@ -75,7 +75,7 @@ stat_file(const struct fs *fs, struct export *export, fuse_ino_t ino, struct sta
 {
     mode_t mode = fs->options->mode;
     bool exact;
-    blksize_t preferred = export->info.preferred;
+    uint32_t preferred = export->info.preferred;
     bool behind = behind_any(&export->behind); /* before the map is looked at */
 
     memset(st, 0, sizeof *st);

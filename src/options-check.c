@@ -80,6 +80,8 @@ options_check(struct options *options, char **why)
     if (options->cache == CACHE_WRITEBACK && options->truncate == TRUNCATE_ZERO)
         return option_refuse(why,
                              "cache=writeback and truncate=zero exclude each other");
+    if (options->cache == CACHE_READAHEAD && options->readahead == 0)
+        return option_refuse(why, "cache=readahead contradicts readahead=0");
     if (tls->mode == TLS_OFF && has_nbds(options))
         return option_refuse(why, "tls=off contradicts nbds in %s", options->uri);
     if (tls->mode == TLS_OFF && any)

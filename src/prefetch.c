@@ -276,10 +276,9 @@ skip_hole(struct stream *stream, uint64_t off)
 }
 
 bool
-prefetch_passes(struct stream *stream, uint64_t off, size_t len)
+prefetch_passes(struct prefetch *prefetch, struct stream *stream, uint64_t off,
+                size_t len)
 {
-    struct prefetch *prefetch = stream->prefetch;
-
     pthread_mutex_lock(&prefetch->lock);
     bool passes = stream->first == NULL && window_jumps(&stream->window, off);
     if (passes)

@@ -24,7 +24,8 @@ struct prefetch_change {
     struct prefetch_change *prev, *next; /* prefetch's own */
 };
 
-/* As many as a read of 1 MiB at any place has at least, and as many again for holes. */
+/* A read of 1 MiB at any place touches 9 chunks of the smallest size; and as many holes
+ * may be between them. */
 #define PREFETCH_PARTS_MAX 18
 
 /* One read that is served from what was fetched. */
@@ -84,7 +85,8 @@ void stream_free(struct prefetch *prefetch, struct stream *stream);
 
 /* A read that is neither served from what was fetched nor a reason to fetch: nothing
  * more is to be done for it here. */
-bool prefetch_passes(struct stream *stream, uint64_t off, size_t len);
+bool prefetch_passes(struct prefetch *prefetch, struct stream *stream, uint64_t off,
+                     size_t len);
 
 /* Any other read: of read->len > 0 bytes within the export arrives.  Unless the result
  * is PREFETCH_NO, prefetch_done follows when the data was used.  In any case
