@@ -6,11 +6,11 @@ need_fuse
 need_program fio
 need_nbdkit memory --filter=delay --filter=blocksize-policy
 
-# fio_verify NAME FIO-OPTIONS...
+# fio_verify NAME FIO-OPTIONS...; with $mount_options
 fio_verify() {
     local name=$1
     shift
-    start_nbdmount "$uri" "$(new_dir mnt)"
+    start_nbdmount ${mount_options:+-o "$mount_options"} "$uri" "$(new_dir mnt)"
     # Four jobs, each with a quarter of the file; do_verify reads all of it back.
     ok "$name" timeout 250 fio --name=v --filename="$mnt/nbd" --rw=randrw --size=8M \
         --offset_increment=8M --numjobs=4 --verify=crc32c --verify_fatal=1 \
@@ -25,6 +25,7 @@ fio_verify "buffered, odd sizes" --bsrange=512-64k --bs_unaligned --ioengine=psy
 fio_verify "direct, 4 KiB, 8 in flight each" --bs=4k --direct=1 --ioengine=libaio --iodepth=8
 fio_verify "direct, mixed sizes" --bsrange=4k-256k --direct=1 --ioengine=libaio --iodepth=4
 fio_verify "buffered with fsync" --bs=16k --ioengine=psync --fsync=8
+mount_options=cache=readahead fio_verify "cache=readahead, odd sizes" --bsrange=512-64k --bs_unaligned --ioengine=psync
 
 # Answers that come late and out of order.
 start_nbdkit --filter=delay memory 32M rdelay=1ms wdelay=2ms

@@ -36,6 +36,7 @@ crowd_at() {
 }
 # Without the kernel's cache nothing but the daemon bounds it: 128 MiB in flight, and a little for each.
 memory=$((192 * 1024)) crowd_at "cache=none" -o cache=none
+memory=$((192 * 1024)) crowd_at "cache=readahead" -o cache=readahead
 # With it the kernel asks for what is read ahead a few at a time.
 memory=$((192 * 1024)) crowd_at "cache=always"
 

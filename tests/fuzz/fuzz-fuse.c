@@ -386,7 +386,9 @@ choose(const uint8_t *data, struct disk *disk, struct options *options,
     disk->flags &= (uint16_t) ~(data[0] & 32 ? 64 : 0);
     disk->bad = data[2] & 15;
     disk->hangs_up = data[2] & 16;
-    options->cache = data[1] & 3 ? (data[1] & 3) - 1 : CACHE_ALWAYS;
+    static const uint8_t caches[] = {CACHE_ALWAYS, CACHE_READAHEAD, CACHE_OPEN,
+                                     CACHE_NONE};
+    options->cache = data[2] & 64 ? CACHE_WRITEBACK : caches[data[1] & 3];
     options->discard = (data[1] >> 2 & 3) % 3;
     options->truncate = data[0] & 64 ? TRUNCATE_ZERO : TRUNCATE_ERROR;
     options->mode = 0600;

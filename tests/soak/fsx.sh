@@ -37,14 +37,15 @@ keep_killing() { # PID PARAMETERS...
 
 # round CACHE TRUNCATE SIZE KILLED SERVER...
 round() {
-    local name="cache=$1, truncate=$2, $3 bytes, $4" cache=$1 truncate=$2 killed=$4
+    local name="cache=$1, truncate=$2, $3 bytes, $4" cache=$1 truncate=$2 killed=$4 holes=(-z)
+    [ "$cache" != writeback ] || holes=() # while it is open for writing all of it is data
     rm -f "$image"
     truncate -s "$3" "$image"
     shift 4
     start_server "$@"
     start_nbdmount -o "cache=$cache,truncate=$truncate,retry=forever" \
         "nbd+unix:///?socket=$sock" "$(new_dir mnt)"
-    start fsx "$fsx" -n "$(((operations + 7) / 8))" -s "$((seed + tap_run))" -t "$truncate" -d "$image" -z "$mnt/nbd"
+    start fsx "$fsx" -n "$(((operations + 8) / 9))" -s "$((seed + tap_run))" -t "$truncate" -d "$image" ${holes[@]+"${holes[@]}"} "$mnt/nbd"
     local pid=$started_pid log=$started_log
     if [ "$killed" = killed ]; then
         keep_killing "$pid" "${@:3}"
@@ -71,6 +72,7 @@ round none zero 3000001 untouched file "$image"
 round always zero 3145728 killed "${volatile[@]}" block=4096 early=10
 round open error 3000001 killed "${volatile[@]}" early=10
 round none error 3145728 killed "${volatile[@]}" block=512 early=10
+round writeback error 3000001 untouched file "$image"
 round readahead zero 3000001 untouched file "$image"
 round readahead error 3145728 killed "${volatile[@]}" block=4096 early=10
 

@@ -137,6 +137,9 @@ test_file(void)
     ok(PARSE("-o", "cache=readahead", "u", "m") && options.cache == CACHE_READAHEAD &&
            options.writebehind > 0,
        "read-ahead alone leaves writes as they are");
+    ok(!PARSE("-o", "cache=readahead,readahead=0", "u", "m") &&
+           strstr(why, "readahead=0") != NULL,
+       "and there has to be some");
     ok(!PARSE("-o", "uid=no-such-user", "u", "m") &&
            !PARSE("-o", "mode=999", "u", "m") && !PARSE("-o", "mode=1777", "u", "m") &&
            !PARSE("-o", "cache=sometimes", "u", "m") &&
