@@ -254,6 +254,14 @@ is_alive() { # PID; a zombie is not
 }
 is_gone() { ! is_alive "$1"; }
 
+# Whether its parent is this shell.
+is_child() { # PID
+    local state parent
+    { read -r state <"/proc/$1/stat"; } 2>/dev/null || return 1
+    read -r _ parent _ <<<"${state##*) }"
+    [ "$parent" -eq "$$" ]
+}
+
 # wait_while_alive PID COMMAND...: as wait_for, and fails when the process ends.
 wait_while_alive() {
     local pid=$1 end=$((SECONDS + WAIT_SECONDS))
@@ -300,11 +308,14 @@ start() {
 }
 
 # stop PID [SIGNAL]: ends what was started; $status is how it ended. Harder where it
-# does not within $WAIT_SECONDS, and that is a failure.
+# does not within $WAIT_SECONDS, and that is a failure. What has ended long ago gets no signal:
+# its number may be another process's by now, or a thread's, and would end all of that.
 stop() {
     local pid=$1 hard=0
-    kill -s "${2:-TERM}" "$pid" 2>/dev/null
-    wait_for is_gone "$pid" || { hard=1; kill -s KILL "$pid" 2>/dev/null; }
+    if is_child "$pid"; then
+        kill -s "${2:-TERM}" "$pid" 2>/dev/null
+        wait_for is_gone "$pid" || { hard=1; kill -s KILL "$pid" 2>/dev/null; }
+    fi
     status=0
     wait "$pid" 2>/dev/null || status=$?
     local other left=()

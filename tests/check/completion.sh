@@ -22,7 +22,7 @@ for option in $("$nbdmount" --help | grep -oE '^ *(-., )?--[a-z_-]+' | sed 's/.*
     like "$option of --help is offered" " $offered " " $option=? "
 done
 tab --cache = ''
-is "the words that an option takes" "$offered" "always open none writeback"
+is "the words that an option takes" "$offered" "always open none writeback readahead"
 tab --truncate = z
 is "the one that begins so" "$offered" "zero"
 tab --tls-certificates = fol

@@ -38,6 +38,10 @@ is "what a sanitizer reports in the background is a failure" "$status" 1
 script 'start sleeper sleep 1000' 'echo "pid $started_pid"' 'ok "one" true' 'done_testing'
 pid=$(sed -n 's/^pid //p' <<<"$out")
 ok "what a test starts ends with it" is_gone "$pid"
+script 'other=$(sleep 1000 >/dev/null & echo $!)' 'start ends true' 'started_pids+=("$other")' \
+    'stop "$started_pid"' 'stop "$other"' 'is "alive" "$(is_alive "$other"; echo $?)" 0' \
+    'kill -s KILL "$other"' 'done_testing'
+is "another process that has the number of one that has ended is left alone" "$status" 0 || diag "$out"
 WAIT_SECONDS=1 script 'wait_for false && pass "one"' 'done_testing'
 isnt "waiting in vain ends, and fails" "$status" 0
 CI= script 'need_program no-such-program' 'done_testing'
