@@ -44,7 +44,8 @@ struct conn {
     _Atomic int64_t deadline_ms;
     atomic_int reader;   /* an enum conn_reader */
     atomic_bool wanted;  /* the I/O thread waits for the role */
-    atomic_uint leading; /* threads that look at this while they lead, or try to */
+    atomic_uint leading; /* threads that look at this while they lead, or try to; or
+                          * hand over what they gathered */
     atomic_bool offered; /* a group has it in its list: see conn-group.c */
     struct conn *offered_next;
     struct conn_group *asked;         /* the one; the I/O thread's own */
@@ -100,6 +101,12 @@ void conn_read_wake(struct conn *conn);
 
 /* The connection is lost: one line, for the first reason. */
 void conn_tell_loss(struct conn *conn, const char *why, int error);
+
+/* Gives submitted commands to the library, in one piece; or fails them. */
+void conn_hand_over(struct conn *conn, struct command *const *cmd, unsigned n);
+
+/* True: this thread gathers, and conn_hand_over comes later. */
+bool conn_gather_takes(struct conn *conn, struct command *cmd);
 
 /* A command of any connection begins (awaited: somebody has nothing else to do), was
  * submitted, and ends. */

@@ -135,6 +135,7 @@ conn_lead(int more_fd)
 
     if (conn == NULL)
         return false;
+    conn_gather_send();
     conn_io_of = conn;
     conn_answer_finished(conn); /* what could not be submitted */
     while (lead_once(conn, more_fd))

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <libnbd.h>
+#include <nbdclient.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -156,11 +157,60 @@ submit_to(struct nbd_handle *h, struct command *cmd, bool extended)
     abort();
 }
 
+/* With the lock held.  The library's part of the command is let go where the library
+ * does not get it. */
+static void
+give_to_library(struct conn *conn, struct command *cmd)
+{
+    if (conn->h == NULL || (!atomic_load(&conn->live) && !cmd->ahead) ||
+        (cmd->kind == COMMAND_STATUS && conn_is_simple(conn))) {
+        cmd->error = ENOTCONN;
+        let_go(cmd);
+        return;
+    }
+    cmd->made = conn->made;
+    int64_t cookie = submit_to(conn->h, cmd, conn->info.extended);
+    if (cookie == -1 && cmd->error == CALLBACK_NOT_CALLED) {
+        int error = nbd_get_errno();
+        log_debug("%s: a command was refused: %s", conn->source->text, nbd_get_error());
+        cmd->error = nbd_aio_is_dead(conn->h) || nbd_aio_is_closed(conn->h) ? ENOTCONN
+                     : error > 0                                            ? error
+                                                                            : EIO;
+    }
+}
+
+/* With the lock held: whether the I/O thread has to look at the handle. */
+static bool
+needs_its_thread(struct conn *conn)
+{
+    if (conn->h == NULL || conn_group_leads(conn))
+        return false;
+    /* The output got stuck: it has to wait for POLLOUT too. */
+    return (nbd_aio_get_direction(conn->h) & LIBNBD_AIO_DIRECTION_WRITE) ||
+           nbd_aio_is_dead(conn->h); /* and it may not have noticed that */
+}
+
+void
+conn_hand_over(struct conn *conn, struct command *const *cmd, unsigned n)
+{
+    pthread_rwlock_rdlock(&conn->lock);
+    bool held = n > 1 && conn->h != NULL && nbdclient_hold(conn->h) == 0;
+    for (unsigned i = 0; i < n; i++)
+        give_to_library(conn, cmd[i]);
+    if (held)
+        nbdclient_release(conn->h);
+    bool must_wake = needs_its_thread(conn);
+    pthread_rwlock_unlock(&conn->lock);
+    for (unsigned i = 0; i < n; i++)
+        let_go(cmd[i]);
+    if (must_wake || atomic_load(&conn->asleep))
+        conn_wake(conn);
+    conn_lead_submitted(conn);
+}
+
 void
 conn_submit(struct conn *conn, struct command *cmd)
 {
-    bool must_wake = false;
-
     cmd->conn = conn;
     cmd->sent_ns = conn_clock_ns();
     cmd->error = CALLBACK_NOT_CALLED;
@@ -172,34 +222,8 @@ conn_submit(struct conn *conn, struct command *cmd)
     cmd->late_next = atomic_load_explicit(&conn->submitted, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&conn->submitted, &cmd->late_next, cmd))
         ;
-
-    pthread_rwlock_rdlock(&conn->lock);
-    if (conn->h == NULL || (!atomic_load(&conn->live) && !cmd->ahead) ||
-        (cmd->kind == COMMAND_STATUS && conn_is_simple(conn))) {
-        cmd->error = ENOTCONN;
-        let_go(cmd);
-    } else {
-        cmd->made = conn->made;
-        int64_t cookie = submit_to(conn->h, cmd, conn->info.extended);
-        if (cookie == -1 && cmd->error == CALLBACK_NOT_CALLED) {
-            int error = nbd_get_errno();
-            log_debug("%s: a command was refused: %s", conn->source->text,
-                      nbd_get_error());
-            cmd->error = nbd_aio_is_dead(conn->h) || nbd_aio_is_closed(conn->h)
-                             ? ENOTCONN
-                         : error > 0 ? error
-                                     : EIO;
-        }
-        /* The output got stuck: the I/O thread has to wait for POLLOUT too. */
-        must_wake = !conn_group_leads(conn) &&
-                    ((nbd_aio_get_direction(conn->h) & LIBNBD_AIO_DIRECTION_WRITE) ||
-                     nbd_aio_is_dead(conn->h)); /* and it may not have noticed that */
-    }
-    pthread_rwlock_unlock(&conn->lock);
-    let_go(cmd);
-    if (must_wake || atomic_load(&conn->asleep))
-        conn_wake(conn);
-    conn_lead_submitted(conn);
+    if (!conn_gather_takes(conn, cmd))
+        conn_hand_over(conn, &cmd, 1);
 }
 
 bool

@@ -240,6 +240,14 @@ void conn_look(struct conn *conn, struct conn_report *report, struct traffic_sum
 /* Never fails: what goes wrong is told to done. */
 void conn_submit(struct conn *conn, struct command *cmd);
 
+/* What this thread submits between begin and end is kept for a moment, to be sent
+ * together with what it submits after the next begin; some times later at the latest,
+ * or by conn_gather_send, which it calls before it waits for anything, or may be at
+ * work for long. */
+void conn_gather_begin(void);
+void conn_gather_end(void);
+void conn_gather_send(void);
+
 /* This thread calls conn_lead whenever it has dealt with what came to it, and may then
  * be used to receive the answer of what it submitted, if that is all that there is.  It
  * returns when there is something to read from more_fd, or when it has become late.

@@ -209,3 +209,20 @@ device_use(struct fuse_session *session, struct ring *its_ring)
     ring_end(ring);
     ring = NULL;
 }
+
+/* ---- what came */
+
+bool
+device_is_small(const struct fuse_buf *request, uint32_t most)
+{
+    const struct fuse_in_header *header = request->mem;
+
+    if ((request->flags & FUSE_BUF_IS_FD) || request->size < sizeof *header)
+        return false;
+    size_t len = request->size - sizeof *header;
+    if (header->opcode == FUSE_READ && len >= sizeof(struct fuse_read_in)) {
+        const struct fuse_read_in *in = (const void *)(header + 1);
+        return in->size <= most;
+    }
+    return header->opcode == FUSE_WRITE && len <= sizeof(struct fuse_write_in) + most;
+}

@@ -17,6 +17,10 @@
 #ifndef NBDMOUNT_DEVICE_H
 #define NBDMOUNT_DEVICE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fuse_buf;
 struct fuse_conn_info;
 struct fuse_session;
 struct ring;
@@ -29,5 +33,9 @@ void device_want(struct fuse_conn_info *conn);
  * nobody do that, writes may cost one more request each, and the ring, if it is not
  * NULL, is not used, which is logged. */
 void device_use(struct fuse_session *session, struct ring *ring);
+
+/* Whether the request that was received is a read or a write of at most that many
+ * bytes. */
+bool device_is_small(const struct fuse_buf *request, uint32_t most);
 
 #endif

@@ -15,12 +15,14 @@
 #include "session-loop.h"
 #include "batch.h"
 #include "conn.h"
+#include "device.h"
 #include "log.h"
 #include "processors.h"
 #include "received.h"
 #include "spin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <poll.h>
 #include <pthread.h>
@@ -29,8 +31,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #define THREADS     4 /* if there are so many processors, but no fewer than two */
+#define SMALL       CONN_SMALL_READ
 #define CALM_ENOUGH 8 /* requests in a row that came one at a time */
 
 struct loop {
@@ -43,6 +48,13 @@ struct loop {
     atomic_int serving; /* that do something */
     atomic_uint calm;   /* such requests in a row */
     atomic_int error;   /* a negative errno, the first one */
+};
+
+struct worker {
+    struct loop *loop;
+    int fd;    /* /dev/fuse */
+    int watch; /* how it waits for that */
+    struct fuse_buf buf;
 };
 
 /* One in a process; it stays, for whoever tells that it is to end. */
@@ -60,32 +72,47 @@ session_loop_end(int error)
 }
 
 static void
-free_request(void *mem)
+worker_end(void *mem)
 {
-    received_give(((struct fuse_buf *)mem)->mem);
+    struct worker *worker = mem;
+
+    conn_gather_send();
+    received_give(worker->buf.mem);
+    if (worker->watch != -1)
+        close(worker->watch);
 }
 
 /* This thread has served the last one from beginning to end, or nothing is left to do
  * of it; others would be late. */
 static _Thread_local bool calm;
 
-/* Takes one request.  As read(2) does, or a negative errno. */
+/* An epoll descriptor, by which only one of the threads that sleep is woken for a
+ * request.  -1: there is none. */
 static int
-receive(struct loop *loop, struct fuse_buf *buf)
+watch(int fd)
 {
-    static _Thread_local struct spin requests;
-    struct pollfd look = {.fd = fuse_session_fd(loop->session), .events = POLLIN};
-    int r;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    int watch = epoll_create1(EPOLL_CLOEXEC);
 
-    received_prepare(buf);
-    if (calm)
-        spin_poll(&requests, &look, 1);
+    if (watch == -1 || epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0)
+        return watch;
+    close(watch);
+    return -1;
+}
+
+/* Sleeps until there may be a request. */
+static void
+wait_for_request(const struct worker *worker)
+{
+    struct pollfd fd = {.fd = worker->fd, .events = POLLIN};
+    struct epoll_event event;
+
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    r = fuse_session_receive_buf(loop->session, buf);
+    if (worker->watch != -1)
+        epoll_wait(worker->watch, &event, 1, -1);
+    else
+        poll(&fd, 1, -1);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    if (calm)
-        spin_learn(&requests);
-    return r;
 }
 
 /* The last request needed no server, or has its answer already; no other one is being
@@ -111,6 +138,12 @@ may_park(struct loop *loop)
     return false;
 }
 
+static bool
+is_calm(struct loop *loop)
+{
+    return atomic_load_explicit(&loop->calm, memory_order_relaxed) >= CALM_ENOUGH;
+}
+
 static void
 park(struct loop *loop)
 {
@@ -129,6 +162,32 @@ unpark_all(struct loop *loop)
         sem_post(&loop->unpark);
 }
 
+/* Takes one request.  As read(2) does, or a negative errno. */
+static int
+receive(struct worker *worker)
+{
+    static _Thread_local struct spin requests;
+    struct pollfd look = {.fd = worker->fd, .events = POLLIN};
+    struct loop *loop = worker->loop;
+    bool waits = calm && spin_poll(&requests, &look, 1) == 0;
+    int r;
+
+    received_prepare(&worker->buf);
+    do {
+        if (waits)
+            wait_for_request(worker);
+        r = fuse_session_receive_buf(loop->session, &worker->buf);
+        if (r < 0)
+            conn_gather_send(); /* there is nothing that it could be sent with */
+        if (r == -EAGAIN && waits && is_calm(loop))
+            park(loop); /* who takes all of them has taken this one */
+        waits = true;
+    } while (r == -EAGAIN && !fuse_session_exited(loop->session));
+    if (calm)
+        spin_learn(&requests);
+    return r;
+}
+
 /* After each request.  A thread that parks just now is found by the next request. */
 static void
 note(struct loop *loop)
@@ -144,21 +203,41 @@ note(struct loop *loop)
     }
 }
 
+/* Small requests that come at once lead to small commands, which are sent together. */
+static void
+process(struct worker *worker)
+{
+    struct loop *loop = worker->loop;
+
+    atomic_fetch_add_explicit(&loop->serving, 1, memory_order_relaxed);
+    if (conn_are_many_busy() && device_is_small(&worker->buf, SMALL))
+        conn_gather_begin();
+    else
+        conn_gather_send();
+    fuse_session_process_buf(loop->session, &worker->buf);
+    conn_gather_end();
+    batch_note(conn_are_many_busy());
+    bool led = conn_lead(worker->fd);
+    atomic_fetch_sub_explicit(&loop->serving, 1, memory_order_relaxed);
+    calm = led || is_quiet(loop);
+}
+
 static void *
 serve(void *user_data)
 {
     struct loop *loop = user_data;
-    struct fuse_buf buf = {.mem = NULL};
-    int r, none = 0, fd = fuse_session_fd(loop->session);
+    int fd = fuse_session_fd(loop->session);
+    struct worker worker = {.loop = loop, .fd = fd, .watch = watch(fd)};
+    int r, none = 0;
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     atomic_fetch_add(&loop->active, 1);
     conn_thread_may_lead();
-    pthread_cleanup_push(free_request, &buf);
-    received_handle(&buf);
+    pthread_cleanup_push(worker_end, &worker);
+    received_handle(&worker.buf);
     while (!fuse_session_exited(loop->session)) {
-        r = receive(loop, &buf);
-        if (r == -EINTR)
+        r = receive(&worker);
+        if (r == -EINTR || r == -EAGAIN)
             continue;
         if (r <= 0) {
             if (r < 0)
@@ -166,17 +245,21 @@ serve(void *user_data)
             fuse_session_exit(loop->session);
             break;
         }
-        atomic_fetch_add_explicit(&loop->serving, 1, memory_order_relaxed);
-        fuse_session_process_buf(loop->session, &buf);
-        batch_note(conn_are_many_busy());
-        bool led = conn_lead(fd);
-        atomic_fetch_sub_explicit(&loop->serving, 1, memory_order_relaxed);
-        calm = led || is_quiet(loop);
+        process(&worker);
         note(loop);
     }
     pthread_cleanup_pop(1);
     sem_post(&loop->ended);
     return NULL;
+}
+
+/* So that a thread knows when it has taken all requests there are. */
+static bool
+set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags != -1 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
 /* Signals are for the main thread. */
@@ -202,6 +285,8 @@ session_loop(struct fuse_session *session)
     pthread_t thread[THREADS];
 
     loop->session = session;
+    if (!set_nonblocking(fuse_session_fd(session)))
+        return -errno;
     sem_init(&loop->ended, 0, 0);
     sem_init(&loop->unpark, 0, 0);
     unsigned n = start_threads(loop, thread);

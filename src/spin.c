@@ -11,7 +11,7 @@
 #define FAILED    2  /* a long wait counts for so many short ones */
 #define TRY_OTHER 31 /* one wait in so many is as seems worse: that may change */
 #define MEAN_OF   16
-#define GAIN_OF   8 /* looking takes a processor, so it has to be better by a part */
+#define WAKING_OF 4 /* see below */
 
 static bool
 may_spin(void)
@@ -32,7 +32,8 @@ spin_begin(struct spin *spin)
     if (spin->worth < WORTH_IT || !may_spin())
         return false;
     int64_t looked_ns = spin->mean_ns[true], slept_ns = spin->mean_ns[false];
-    bool better = looked_ns <= slept_ns - slept_ns / GAIN_OF;
+    /* Whoever wakes a thread loses time too, which none of our waits shows. */
+    bool better = looked_ns <= slept_ns + slept_ns / WAKING_OF;
     bool other = ++spin->waits % TRY_OTHER == 0; /* odd: waits may alternate */
     spin->looks = better != other;
     return spin->looks;

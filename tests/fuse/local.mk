@@ -43,7 +43,7 @@ fuse_tests = \
 	%D%/test-blocksize.sh \
 	%D%/test-share.sh \
 	%D%/test-batch.sh \
-	%D%/test-bundle.sh \
+	%D%/test-bundle.sh %D%/test-gather.sh \
 	%D%/test-extents.sh \
 	%D%/test-lifecycle.sh \
 	%D%/test-refused.sh \

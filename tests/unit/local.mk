@@ -39,12 +39,12 @@ endif
 	-Wl,--wrap=reallocarray,--wrap=free,--wrap=strdup,--wrap=strndup \
 	-Wl,--wrap=vasprintf,--wrap=asprintf
 
-# The daemon's pure parts.
+# The daemon's parts that need no mount; the tests of src/.
 unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D%/test-ordering \
 	%D%/test-prefetch-window %D%/test-json %D%/test-latency %D%/test-log \
 	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture \
 	%D%/test-batch %D%/test-bundle %D%/test-spin %D%/test-buffer %D%/test-received %D%/test-behind \
-	%D%/test-pool-submit
+	%D%/test-pool-submit %D%/test-gather
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
 %C%_test_extent_map_LDADD = $(src_all)
@@ -65,6 +65,8 @@ TESTS += $(unit_daemon_tests)
 %C%_test_pool_submit_LDADD = $(src_all) -lpthread
 %C%_test_pool_submit_LDFLAGS = -Wl,--wrap=conn_is_live,--wrap=conn_is_simple,--wrap=conn_in_flight \
 	-Wl,--wrap=conn_pace,--wrap=conn_submit,--wrap=conn_clock_ms
+%C%_test_gather_LDADD = $(src_all) -lpthread
+%C%_test_gather_LDFLAGS = -Wl,--wrap=conn_hand_over
 %C%_test_spin_LDADD = $(src_all)
 %C%_test_behind_LDADD = $(src_all) -lpthread
 %C%_test_buffer_LDADD = $(src_all) -lpthread
@@ -72,23 +74,3 @@ TESTS += $(unit_daemon_tests)
 %C%_test_replay_log_SOURCES = %D%/test-replay-log.c
 noinst_HEADERS += %D%/replay-image.h %D%/resident.h
 EXTRA_DIST += %D%/README.md
-
-# Those with $(src_all) above: the tests of src/.
-unit_tests_of_src = \
-	%D%/test-extent-map \
-	%D%/test-options \
-	%D%/test-export-path \
-	%D%/test-ordering \
-	%D%/test-json \
-	%D%/test-map-picture \
-	%D%/test-latency \
-	%D%/test-log \
-	%D%/test-prefetch-window \
-	%D%/test-quota \
-	%D%/test-replay-format \
-	%D%/test-replay-log \
-	%D%/test-batch \
-	%D%/test-bundle \
-	%D%/test-spin \
-	%D%/test-buffer \
-	%D%/test-received

@@ -115,10 +115,15 @@ test_better(void)
         return;
     ok(looks_in(&spin, 50000, 10000) >= 950,
        "it looks, where that makes waits shorter");
+    ok(looks_in(&spin, 10000, 50000) <= 300, "it finds out where it makes them longer");
     int n = looks_in(&spin, 10000, 50000);
-    ok(n <= 100, "and seldom, where that makes them longer");
+    ok(n <= 100, "and then does so seldom");
     ok(n >= 20, "but tries now and then");
     ok(looks_in(&spin, 50000, 10000) >= 850, "so that it finds out");
+    ok(looks_in(&spin, 20000, 22000) >= 900,
+       "a little longer: whoever wakes gains more");
+    looks_in(&spin, 20000, 30000);
+    ok(looks_in(&spin, 20000, 30000) <= 100, "much longer: not");
 }
 
 int
