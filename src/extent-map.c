@@ -262,11 +262,12 @@ forget(struct extent_map *map, uint64_t off, uint64_t end)
     return 0;
 }
 
-/* Adds [off, end), which is unknown, and joins it with what it touches. */
+/* Adds [off, end), which is unknown, and joins it with what it touches; right is what
+ * find gives for off. */
 static int
-add(struct extent_map *map, uint64_t off, uint64_t end, enum extent_kind kind)
+add(struct extent_map *map, struct place right, uint64_t off, uint64_t end,
+    enum extent_kind kind)
 {
-    struct place right = find(map, off);
     bool joins_right = !is_end(map, right) && at(map, right)->start == end &&
                        kind_of(at(map, right)) == kind;
     struct place left;
@@ -318,32 +319,10 @@ extent_map_grow(struct extent_map *map, uint64_t size)
     map->size = size;
 }
 
-int
-extent_map_set(struct extent_map *map, uint64_t off, uint64_t len,
-               enum extent_kind kind)
+/* What find gave for off: what is there, and to where. */
+static enum extent_kind
+kind_at(const struct extent_map *map, struct place p, uint64_t off, uint64_t *end)
 {
-    if (off >= map->size || len == 0)
-        return 0;
-    if (len > map->size - off)
-        len = map->size - off;
-
-    uint64_t run_end;
-    enum extent_kind now = extent_map_get(map, off, &run_end);
-    bool all = run_end >= off + len;
-    if (now == kind && all)
-        return 0;
-    int r = now == EXTENT_UNKNOWN && all ? 0 : forget(map, off, off + len);
-    if (kind == EXTENT_UNKNOWN)
-        return r;
-    int s = add(map, off, off + len, kind);
-    return r != 0 ? r : s;
-}
-
-enum extent_kind
-extent_map_get(const struct extent_map *map, uint64_t off, uint64_t *end)
-{
-    struct place p = find(map, off);
-
     if (is_end(map, p)) {
         *end = map->size;
         return EXTENT_UNKNOWN;
@@ -355,6 +334,36 @@ extent_map_get(const struct extent_map *map, uint64_t off, uint64_t *end)
     }
     *end = end_of(e);
     return kind_of(e);
+}
+
+int
+extent_map_set(struct extent_map *map, uint64_t off, uint64_t len,
+               enum extent_kind kind)
+{
+    if (off >= map->size || len == 0)
+        return 0;
+    if (len > map->size - off)
+        len = map->size - off;
+
+    uint64_t run_end;
+    struct place p = find(map, off);
+    enum extent_kind now = kind_at(map, p, off, &run_end);
+    bool all = run_end >= off + len;
+    if (now == kind && all)
+        return 0;
+    if (now == EXTENT_UNKNOWN && all)
+        return add(map, p, off, off + len, kind);
+    int r = forget(map, off, off + len);
+    if (kind == EXTENT_UNKNOWN)
+        return r;
+    int s = add(map, find(map, off), off, off + len, kind);
+    return r != 0 ? r : s;
+}
+
+enum extent_kind
+extent_map_get(const struct extent_map *map, uint64_t off, uint64_t *end)
+{
+    return kind_at(map, find(map, off), off, end);
 }
 
 uint64_t
