@@ -6,8 +6,6 @@
  * thread does all: the processor has what it needs at hand.  The others are parked
  * meanwhile. It looks for the next request also while it waits for an answer, and for a
  * moment before it sleeps (spin.h).
- *
- * Threads can be cancelled where they wait for a request, and nowhere else.
  */
 
 #define FUSE_USE_VERSION 314
@@ -32,6 +30,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define THREADS     4 /* if there are so many processors, but no fewer than two */
@@ -40,6 +39,7 @@
 
 struct loop {
     struct fuse_session *session;
+    int end;            /* eventfd: nobody is to sleep any more */
     sem_t ended;        /* a thread did */
     sem_t unpark;       /* for each parked thread, once */
     atomic_int active;  /* threads that are not parked */
@@ -71,48 +71,41 @@ session_loop_end(int error)
     sem_post(&the_loop.ended);
 }
 
-static void
-worker_end(void *mem)
-{
-    struct worker *worker = mem;
-
-    conn_gather_send();
-    received_give(worker->buf.mem);
-    if (worker->watch != -1)
-        close(worker->watch);
-}
-
 /* This thread has served the last one from beginning to end, or nothing is left to do
  * of it; others would be late. */
 static _Thread_local bool calm;
 
 /* An epoll descriptor, by which only one of the threads that sleep is woken for a
- * request.  -1: there is none. */
+ * request, but all for the end.  -1: there is none. */
 static int
-watch(int fd)
+watch(const struct loop *loop)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    struct epoll_event request = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    struct epoll_event end = {.events = EPOLLIN};
     int watch = epoll_create1(EPOLL_CLOEXEC);
 
-    if (watch == -1 || epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0)
+    if (watch == -1 || (epoll_ctl(watch, EPOLL_CTL_ADD, fuse_session_fd(loop->session),
+                                  &request) == 0 &&
+                        epoll_ctl(watch, EPOLL_CTL_ADD, loop->end, &end) == 0))
         return watch;
     close(watch);
     return -1;
 }
 
-/* Sleeps until there may be a request. */
+/* Sleeps until there may be a request, or it is the end. */
 static void
 wait_for_request(const struct worker *worker)
 {
-    struct pollfd fd = {.fd = worker->fd, .events = POLLIN};
+    struct pollfd fds[] = {
+        {.fd = worker->fd, .events = POLLIN},
+        {.fd = worker->loop->end, .events = POLLIN},
+    };
     struct epoll_event event;
 
-    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     if (worker->watch != -1)
         epoll_wait(worker->watch, &event, 1, -1);
     else
-        poll(&fd, 1, -1);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+        poll(fds, 2, -1);
 }
 
 /* The last request needed no server, or has its answer already; no other one is being
@@ -227,13 +220,11 @@ serve(void *user_data)
 {
     struct loop *loop = user_data;
     int fd = fuse_session_fd(loop->session);
-    struct worker worker = {.loop = loop, .fd = fd, .watch = watch(fd)};
+    struct worker worker = {.loop = loop, .fd = fd, .watch = watch(loop)};
     int r, none = 0;
 
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     atomic_fetch_add(&loop->active, 1);
     conn_thread_may_lead();
-    pthread_cleanup_push(worker_end, &worker);
     received_handle(&worker.buf);
     while (!fuse_session_exited(loop->session)) {
         r = receive(&worker);
@@ -248,7 +239,10 @@ serve(void *user_data)
         process(&worker);
         note(loop);
     }
-    pthread_cleanup_pop(1);
+    conn_gather_send();
+    received_give(worker.buf.mem);
+    if (worker.watch != -1)
+        close(worker.watch);
     sem_post(&loop->ended);
     return NULL;
 }
@@ -278,30 +272,44 @@ start_threads(struct loop *loop, pthread_t *thread)
     return n;
 }
 
-int
-session_loop(struct fuse_session *session)
+/* From the first thread to the last. */
+static void
+run(struct loop *loop)
 {
-    struct loop *loop = &the_loop;
     pthread_t thread[THREADS];
-
-    loop->session = session;
-    if (!set_nonblocking(fuse_session_fd(session)))
-        return -errno;
-    sem_init(&loop->ended, 0, 0);
-    sem_init(&loop->unpark, 0, 0);
     unsigned n = start_threads(loop, thread);
+
     if (n == 0) {
         log_error("no thread can be started");
         atomic_store(&loop->error, -EAGAIN);
     }
-    while (n > 0 && !fuse_session_exited(session))
+    while (n > 0 && !fuse_session_exited(loop->session))
         sem_wait(&loop->ended); /* a signal ends that */
     atomic_store(&loop->ending, true);
     unpark_all(loop); /* who parks just now sees that it is the end */
-    for (unsigned i = 0; i < n; i++)
-        pthread_cancel(thread[i]);
+    eventfd_write(loop->end, 1);
     for (unsigned i = 0; i < n; i++)
         pthread_join(thread[i], NULL);
+}
+
+int
+session_loop(struct fuse_session *session)
+{
+    struct loop *loop = &the_loop;
+
+    loop->session = session;
+    loop->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->end == -1 || !set_nonblocking(fuse_session_fd(session))) {
+        int error = errno;
+        log_error("/dev/fuse: cannot be waited for: %s", strerror(error));
+        if (loop->end != -1)
+            close(loop->end);
+        return -error;
+    }
+    sem_init(&loop->ended, 0, 0);
+    sem_init(&loop->unpark, 0, 0);
+    run(loop);
+    close(loop->end);
     fuse_session_reset(session);
     return atomic_load(&loop->error);
 }
