@@ -34,7 +34,6 @@
 #include <unistd.h>
 
 #define THREADS     4 /* if there are so many processors, but no fewer than two */
-#define SMALL       CONN_SMALL_READ
 #define CALM_ENOUGH 8 /* requests in a row that came one at a time */
 
 struct loop {
@@ -203,7 +202,7 @@ process(struct worker *worker)
     struct loop *loop = worker->loop;
 
     atomic_fetch_add_explicit(&loop->serving, 1, memory_order_relaxed);
-    if (conn_are_many_busy() && device_is_small(&worker->buf, SMALL))
+    if (conn_are_many_busy() && device_is_small(&worker->buf, CONN_SMALL_READ))
         conn_gather_begin();
     else
         conn_gather_send();

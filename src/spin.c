@@ -11,7 +11,7 @@
 #define FAILED    2  /* a long wait counts for so many short ones */
 #define TRY_OTHER 31 /* one wait in so many is as seems worse: that may change */
 #define MEAN_OF   16
-#define WAKING_OF 4 /* see below */
+#define WAKING_OF 4 /* by such a part looking may take longer */
 
 static bool
 may_spin(void)

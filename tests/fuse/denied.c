@@ -21,6 +21,7 @@ static const struct {
 #ifdef SYS_io_uring_setup
     {"io_uring_setup", SYS_io_uring_setup},
 #endif
+    {"epoll_create1", SYS_epoll_create1},
     {"sched_setscheduler", SYS_sched_setscheduler},
 };
 
