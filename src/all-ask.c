@@ -344,6 +344,13 @@ all_wait_for_info(struct all *all, struct pending *pending)
     struct node *node = pending->node;
 
     pthread_mutex_lock(&all->lock);
+    /* The answer may have come since the caller has looked. */
+    if (!node->asking && all_knows(node)) {
+        pthread_mutex_unlock(&all->lock);
+        pending->next = NULL;
+        all_resume(all, pending, 0);
+        return;
+    }
     pending->next = node->for_info;
     node->for_info = pending;
     if (!node->asking) {

@@ -44,7 +44,7 @@ unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D
 	%D%/test-prefetch-window %D%/test-json %D%/test-latency %D%/test-log \
 	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture \
 	%D%/test-batch %D%/test-bundle %D%/test-spin %D%/test-buffer %D%/test-received %D%/test-behind \
-	%D%/test-pool-submit %D%/test-gather
+	%D%/test-pool-submit %D%/test-gather %D%/test-ask
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
 %C%_test_extent_map_LDADD = $(src_all)
@@ -67,6 +67,7 @@ TESTS += $(unit_daemon_tests)
 	-Wl,--wrap=conn_pace,--wrap=conn_submit,--wrap=conn_clock_ms
 %C%_test_gather_LDADD = $(src_all) -lpthread
 %C%_test_gather_LDFLAGS = -Wl,--wrap=conn_hand_over
+%C%_test_ask_LDADD = $(src_all) -lpthread
 %C%_test_spin_LDADD = $(src_all)
 %C%_test_behind_LDADD = $(src_all) -lpthread
 %C%_test_buffer_LDADD = $(src_all) -lpthread
