@@ -18,11 +18,14 @@
 /* Same numbers as the public constants, which this layer does not see. */
 enum { TLS_DISABLE, TLS_ALLOW, TLS_REQUIRE };
 
-/* Bytes read ahead in transmission.  Smaller than usual payloads, so that
- * these go straight to the user's buffer. */
-#define LOOK_AHEAD_SIZE 16384
-/* The same after a READ's payload that was larger: enough for the next header, so that
- * nothing of the next payload is read ahead only to be copied. */
+/* A READ's payload of more than that goes straight to the user's buffer. */
+#define BULKY_PAYLOAD 16384
+/* Bytes read ahead in transmission: many small replies are received at once. */
+#define LOOK_AHEAD_SIZE 65536
+/* The same while such a payload may come: not much of it is read ahead only to be
+ * copied. */
+#define LOOK_AHEAD_MIXED 16384
+/* The same after one: enough for the next header, and nothing of the next payload. */
 #define LOOK_AHEAD_HEADER 64
 /* READ: pieces that were answered out of order; nobody sends that many. */
 #define MAX_RANGES 1024
@@ -98,6 +101,7 @@ struct proto {
     /* Commands by cookie & (slots - 1), until they are retired. */
     struct proto_cmd **slots;
     size_t nr_slots, nr_commands, in_flight;
+    size_t bulky_in_flight; /* of these, READs of more than BULKY_PAYLOAD */
     uint64_t next_cookie;
     struct proto_cmd *done_head, *done_tail; /* to be reported */
     struct proto_ranges *ranges_all, *ranges_free;

@@ -65,6 +65,12 @@ engine_find_awaited(const struct proto *p, uint64_t cookie)
 
 /* ---- the life of a command ---- */
 
+static bool
+is_bulky(const struct proto_cmd *cmd)
+{
+    return cmd->type == WIRE_CMD_READ && cmd->count > BULKY_PAYLOAD;
+}
+
 static void
 enqueue(struct proto *p, struct proto_cmd *cmd, uint64_t len)
 {
@@ -108,6 +114,7 @@ proto_submit(struct proto *p, struct proto_cmd *cmd, struct error *e)
     *slot_of(p, cmd->cookie) = cmd;
     p->nr_commands++;
     p->in_flight++;
+    p->bulky_in_flight += is_bulky(cmd);
     enqueue(p, cmd, filtered ? cmd->payload_len : cmd->count);
     return 0;
 }
@@ -163,6 +170,7 @@ engine_report_done(struct proto *p, struct proto_event *event)
     p->done_head = cmd->next_done;
     cmd->state = PROTO_CMD_DONE;
     p->in_flight--;
+    p->bulky_in_flight -= is_bulky(cmd);
     event->cmd = cmd;
     event->error = cmd->error;
     if (p->disc_due && p->in_flight == 0)

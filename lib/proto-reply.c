@@ -74,7 +74,7 @@ on_chunk_skipped(struct proto *p, struct proto_event *event)
 static enum proto_event_type
 expect_data(struct proto *p, enum proto_step step, uint64_t start, uint64_t count)
 {
-    p->bulky = count > LOOK_AHEAD_SIZE;
+    p->bulky = count > BULKY_PAYLOAD;
     return engine_expect_at(p, step, (uint8_t *)p->cmd->buf + start, (size_t)count);
 }
 

@@ -270,11 +270,18 @@ proto_has_event(const struct proto *p)
             (p->look_end > p->look_start || (p->left == 0 && p->skip == 0)));
 }
 
+static size_t
+look_ahead(const struct proto *p)
+{
+    if (p->bulky)
+        return LOOK_AHEAD_HEADER;
+    return p->bulky_in_flight > 0 ? LOOK_AHEAD_MIXED : LOOK_AHEAD_SIZE;
+}
+
 int
 proto_want(struct proto *p, struct iovec iov[2])
 {
     bool ahead = p->step >= STEP_start && p->step <= STEP_chunk_skipped;
-    size_t look = p->bulky ? LOOK_AHEAD_HEADER : LOOK_AHEAD_SIZE;
     int n = 0;
 
     if (!steps[p->step].function)
@@ -287,7 +294,7 @@ proto_want(struct proto *p, struct iovec iov[2])
     if (p->left > 0)
         iov[n++] = (struct iovec){p->dest, p->left};
     if (ahead)
-        iov[n++] = (struct iovec){p->look, look};
+        iov[n++] = (struct iovec){p->look, look_ahead(p)};
     return n;
 }
 

@@ -356,6 +356,7 @@ test_reads(void)
     is_int(proto_next(d->p, &d->event), PROTO_NEED_INPUT, "the header is awaited");
     is_int(proto_want(d->p, iov), 2, "and what may follow");
     size_t ahead = iov[1].iov_len;
+    ok(ahead <= SIZE / 8, "not much of which is copied");
     memcpy(iov[0].iov_base, d->s.server.items + d->fed, 16);
     memcpy(iov[1].iov_base, d->s.server.items + d->fed + 16, ahead);
     proto_fed(d->p, 16 + ahead);
@@ -367,6 +368,56 @@ test_reads(void)
     is_int(run(d), PROTO_DATA, "comes");
     is_int(run(d), PROTO_REPLY_DONE, "and is all");
     free(cmd.buf);
+    end(d);
+}
+
+/* Bytes that one read may bring now. */
+static size_t
+wanted(struct driven *d)
+{
+    struct iovec iov[2];
+    size_t sum = 0;
+
+    for (int i = proto_want(d->p, iov); i > 0; i--)
+        sum += iov[i - 1].iov_len;
+    return sum;
+}
+
+/* Small replies come many at once, unless a large payload may be among them. */
+static void
+test_small_reads(void)
+{
+    enum { SIZE = 4096, N = 15 };
+    struct driven *d = ready();
+    struct proto_cmd cmd[N], large = {.type = WIRE_CMD_READ, .count = 128 * 1024};
+    uint8_t *buf = malloc(N * SIZE);
+    struct error e;
+
+    large.buf = malloc(large.count);
+    for (int i = 0; i < N; i++) {
+        cmd[i] = (struct proto_cmd){.type = WIRE_CMD_READ,
+                                    .offset = (uint64_t)i * SIZE,
+                                    .count = SIZE,
+                                    .buf = buf + i * SIZE};
+        is_int(proto_submit(d->p, &cmd[i], &e), 0, "a small READ");
+    }
+    send_all(d);
+    is_int(proto_next(d->p, &d->event), PROTO_NEED_INPUT, "answers are awaited");
+    ok(wanted(d) >= N * (SIZE + 64), "all of them at once");
+    is_int(proto_submit(d->p, &large, &e), 0, "a large READ");
+    send_all(d);
+    ok(wanted(d) < N * SIZE, "and no more so while its payload may come");
+    put_data_chunk(&d->s.server, DONE, large.cookie, 0, (uint32_t)large.count);
+    is_int(run(d), PROTO_DATA, "it comes");
+    is_int(run(d), PROTO_REPLY_DONE, "and is all");
+    for (int i = 0; i < N; i++) {
+        put_data_chunk(&d->s.server, DONE, cmd[i].cookie, (uint64_t)i * SIZE, SIZE);
+        is_int(run(d), PROTO_DATA, "then the small ones");
+        is_int(run(d), PROTO_REPLY_DONE, "and nothing of them");
+        ok(i == 0 || wanted(d) >= N * (SIZE + 64), "with room for more again");
+    }
+    free(large.buf);
+    free(buf);
     end(d);
 }
 
@@ -382,5 +433,6 @@ main(void)
     test_nothing_ahead_of_tls();
     test_names_change();
     test_reads();
+    test_small_reads();
     done_testing();
 }
