@@ -10,8 +10,10 @@
 # be measured and was not.
 #
 # A ratio is nbdmount / the other, of medians; the range beside it is that of the rounds,
-# each with itself, for what disturbs a round disturbs both. A verdict is certain where the
-# samples scatter little, or where every round alone gives the same.
+# each with itself, for what disturbs a round disturbs both. So is the mean (geometric) with
+# its standard error. A verdict is certain where the samples scatter little, where every
+# round alone gives the same, or where the mean of enough rounds is far enough from the
+# target.
 use strict;
 use warnings;
 use Getopt::Long;
@@ -20,6 +22,8 @@ use JSON::PP;
 my $NOISE      = 0.10;    # of a row: 1.4826 MAD / median
 my $CALIBRATED = 0.15;    # of the machine: (p90 - p10) / median of the calibration
 my $FEWEST     = 3;       # rounds, for a verdict that is certain
+my $SEVERAL    = 7;       # rounds, for one by their mean
+my $FAR        = 3;       # standard errors from the target, for that
 my @programs = qw(nbdmount base nbdfuse qemu nbdcopy);
 my @peers    = qw(base nbdfuse qemu nbdcopy);
 
@@ -95,6 +99,16 @@ my $too_noisy = $machine_noise > $CALIBRATED ? 1 : 0;
 
 # ---- ratios and verdicts
 
+# The geometric mean, and its standard error as a part of it.
+sub mean {
+    my @logs = map { log } grep { $_ > 0 } @_;
+    my $n = @logs or return (0, 0);
+    my ($sum, $squares) = (0, 0);
+    $sum += $_ for @logs;
+    $squares += ($_ - $sum / $n)**2 for @logs;
+    return (exp($sum / $n), $n > 1 ? sqrt($squares / ($n - 1) / $n) : 0);
+}
+
 # The ratio to one peer, with the range of the rounds' own ratios.
 sub ratio {
     my ($row, $metric, $peer) = @_;
@@ -107,8 +121,11 @@ sub ratio {
     # One sample stands for all rounds where a program was not tried again.
     @each = map { $_ / $b->{median} } values %$ours if $b->{n} == 1 || !@each;
     my $all = summary(@each);
+    my ($mean, $error) = mean(@each);
     return {
         ratio => $a->{median} / $b->{median},
+        mean  => $mean,
+        error => $error,
         low   => $all->{min},
         high  => $all->{max},
         n     => $a->{n},
@@ -121,8 +138,11 @@ sub verdict {
     my $reached = sub { $better eq 'more' ? $_[0] >= $target : $_[0] <= $target };
     my $met     = $reached->($value->{ratio});
     my $agreed  = $reached->($value->{low}) == $met && $reached->($value->{high}) == $met;
+    my $is_far  = $value->{mean} && $value->{n} >= $SEVERAL
+        && $reached->($value->{mean}) == $met
+        && abs(log($value->{mean} / $target)) >= $FAR * $value->{error};
     my $certain = $value->{n} >= $FEWEST
-        && ($agreed || (!$too_noisy && $value->{noise} <= $NOISE));
+        && ($agreed || $is_far || (!$too_noisy && $value->{noise} <= $NOISE));
     return ($met ? 'met' : 'MISSED') . ($certain ? '' : '?');
 }
 
@@ -192,6 +212,12 @@ sub cell {
     return sprintf '%s%s (%s-%s)', $summary->{sign}, map { number($summary->{$_}) } qw(median min max);
 }
 
+sub range_of {
+    my ($ratio) = @_;
+    return '' if $ratio->{n} == 1;
+    return sprintf ' (%s-%s; %s +-%.0f%%)', (map { number($ratio->{$_}) } qw(low high mean)), 100 * $ratio->{error};
+}
+
 my @shown = grep { my $p = $_; grep { $_->{values}{$p} } @results } @programs;
 for (sort keys %facts) { say_line(sprintf '%-12s %s', $_, $facts{$_}) }
 say_line('');
@@ -201,7 +227,7 @@ table(['', 'unit', @shown],
     map { my $r = $_; [$r->{title}, $r->{unit}, map { cell($r->{values}{$_}) } @shown] } @results);
 
 say_line('');
-say_line('Ratios nbdmount / other (range of the rounds), and what they should be; ? where noise or too few rounds leave a doubt');
+say_line('Ratios nbdmount / other (range of the rounds; their geometric mean, +- standard error), and what they should be; ? where noise or too few rounds leave a doubt');
 say_line('');
 my @compared = grep { $_ ne 'nbdmount' } @shown;
 table(['', 'better', map { $_, 'target', '' } @compared],
@@ -211,7 +237,7 @@ table(['', 'better', map { $_, 'target', '' } @compared],
         [$r->{title}, $r->{better}, map {
             my $ratio = $r->{ratios}{$_};
             $ratio
-                ? (number($ratio->{ratio}) . ($ratio->{n} > 1 ? sprintf ' (%s-%s)', map { number($ratio->{$_}) } qw(low high) : ''),
+                ? (number($ratio->{ratio}) . range_of($ratio),
                    defined $ratio->{target} ? $op . $ratio->{target} : '', $ratio->{verdict} // '')
                 : ('', '', '');
         } @compared];
