@@ -175,9 +175,10 @@ for (lines($rows_file)) {
     my $own = $result->{values}{nbdmount};
     if ($own && ($targets[3] // '-') ne '-') {
         $result->{limit}   = $targets[3];
+        my ($mean, $error) = mean(@{ $own->{samples} });
         $result->{verdict} = verdict(
-            { ratio => $own->{median}, low => $own->{min}, high => $own->{max},
-              n => $own->{n}, noise => $own->{spread} }, $targets[3], $better);
+            { ratio => $own->{median}, low => $own->{min}, high => $own->{max}, mean => $mean,
+              error => $error, n => $own->{n}, noise => $own->{spread} }, $targets[3], $better);
     }
     push @results, $result;
 }
@@ -226,22 +227,24 @@ say_line('');
 table(['', 'unit', @shown],
     map { my $r = $_; [$r->{title}, $r->{unit}, map { cell($r->{values}{$_}) } @shown] } @results);
 
-say_line('');
-say_line('Ratios nbdmount / other (range of the rounds; their geometric mean, +- standard error), and what they should be; ? where noise or too few rounds leave a doubt');
-say_line('');
 my @compared = grep { $_ ne 'nbdmount' } @shown;
-table(['', 'better', map { $_, 'target', '' } @compared],
-    map {
-        my $r = $_;
-        my $op = $r->{better} eq 'more' ? '>= ' : '<= ';
-        [$r->{title}, $r->{better}, map {
-            my $ratio = $r->{ratios}{$_};
-            $ratio
-                ? (number($ratio->{ratio}) . range_of($ratio),
-                   defined $ratio->{target} ? $op . $ratio->{target} : '', $ratio->{verdict} // '')
-                : ('', '', '');
-        } @compared];
-    } grep { %{ $_->{ratios} } } @results);
+if (@compared) {
+    say_line('');
+    say_line('Ratios nbdmount / other (range of the rounds; their geometric mean, +- standard error), and what they should be; ? where noise or too few rounds leave a doubt');
+    say_line('');
+    table(['', 'better', map { $_, 'target', '' } @compared],
+        map {
+            my $r = $_;
+            my $op = $r->{better} eq 'more' ? '>= ' : '<= ';
+            [$r->{title}, $r->{better}, map {
+                my $ratio = $r->{ratios}{$_};
+                $ratio
+                    ? (number($ratio->{ratio}) . range_of($ratio),
+                       defined $ratio->{target} ? $op . $ratio->{target} : '', $ratio->{verdict} // '')
+                    : ('', '', '');
+            } @compared];
+        } grep { %{ $_->{ratios} } } @results);
+}
 
 my @limited = grep { defined $_->{limit} } @results;
 if (@limited) {

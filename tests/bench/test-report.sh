@@ -73,6 +73,11 @@ like "unless the mean of several rounds is far from the target" \
 like "which is a matter of its standard error" "$(line Fast 2)" '>= 1\.6 met\?$'
 
 quiet
+samples big ratio nbdmount 0.90 1.20 1.50 1.30 1.40 1.10 1.30
+report
+like "a limit is judged so, too" "$(line Big 2)" '1\.30 \(0\.90-1\.50\) x >= 0\.95 met$'
+
+quiet
 samples fast rate nbdmount 130 230 150 260 160 170
 samples fast rate nbdfuse 100 100 100 100 100 100
 report
@@ -110,6 +115,7 @@ quiet
 samples fast rate nbdmount 1 2 3
 report
 is "a peer that is not there leaves the table whole" "$status" 0
+unlike "and nothing is compared" "$out" '^Ratios'
 is "and nothing to complain of" "$err" ""
 
 is "each row that is measured is described, and no other" \
