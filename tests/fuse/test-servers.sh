@@ -19,7 +19,7 @@ up() {
     wait_while_alive "$started_pid" test -s "$tmp/$name.pid" || bail_out "nbdkit does not start"
 }
 down() { # NAME
-    kill -s KILL "${server[$1]}"
+    kill -s KILL "${server[$1]}" 2>/dev/null
     wait_for is_gone "${server[$1]}"
     wait "${server[$1]}" 2>/dev/null
 }
@@ -87,6 +87,11 @@ begin=$(milliseconds)
 ok "a server is stopped: reads go on after the timeout" more_rounds
 at_most "and not much later" "$(($(milliseconds) - begin))" 8000
 thaw "${server[a]}"
+# nbdkit 1.32 may abort when who asked it is gone (tests/nbdkit/README.md), also before we
+# are back: then it is started anew.
+joined_or_gone() { has_said 2 "$a: connected again" || is_gone "${server[a]}"; }
+wait_for joined_or_gone
+! is_gone "${server[a]}" || up a file "$image"
 ok "it joins again when it goes on" wait_for has_said 2 "$a: connected again"
 read_well "all that was read was right"
 
