@@ -99,10 +99,11 @@ my $too_noisy = $machine_noise > $CALIBRATED ? 1 : 0;
 
 # ---- ratios and verdicts
 
-# The geometric mean, and its standard error as a part of it.
+# The geometric mean, and its standard error as a part of it; (0, 0) where there is none.
 sub mean {
-    my @logs = map { log } grep { $_ > 0 } @_;
-    my $n = @logs or return (0, 0);
+    my $n = @_;
+    return (0, 0) if !$n || grep { $_ <= 0 } @_;
+    my @logs = map { log } @_;
     my ($sum, $squares) = (0, 0);
     $sum += $_ for @logs;
     $squares += ($_ - $sum / $n)**2 for @logs;
@@ -126,6 +127,7 @@ sub ratio {
         ratio => $a->{median} / $b->{median},
         mean  => $mean,
         error => $error,
+        pairs => $b->{n} == 1 ? 1 : scalar @each,
         low   => $all->{min},
         high  => $all->{max},
         n     => $a->{n},
@@ -138,7 +140,7 @@ sub verdict {
     my $reached = sub { $better eq 'more' ? $_[0] >= $target : $_[0] <= $target };
     my $met     = $reached->($value->{ratio});
     my $agreed  = $reached->($value->{low}) == $met && $reached->($value->{high}) == $met;
-    my $is_far  = $value->{mean} && $value->{n} >= $SEVERAL
+    my $is_far  = $value->{mean} && $value->{pairs} >= $SEVERAL
         && $reached->($value->{mean}) == $met
         && abs(log($value->{mean} / $target)) >= $FAR * $value->{error};
     my $certain = $value->{n} >= $FEWEST
@@ -178,7 +180,7 @@ for (lines($rows_file)) {
         my ($mean, $error) = mean(@{ $own->{samples} });
         $result->{verdict} = verdict(
             { ratio => $own->{median}, low => $own->{min}, high => $own->{max}, mean => $mean,
-              error => $error, n => $own->{n}, noise => $own->{spread} }, $targets[3], $better);
+              error => $error, n => $own->{n}, pairs => $own->{n}, noise => $own->{spread} }, $targets[3], $better);
     }
     push @results, $result;
 }
@@ -216,6 +218,7 @@ sub cell {
 sub range_of {
     my ($ratio) = @_;
     return '' if $ratio->{n} == 1;
+    return sprintf ' (%s-%s)', map { number($ratio->{$_}) } qw(low high) unless $ratio->{mean};
     return sprintf ' (%s-%s; %s +-%.0f%%)', (map { number($ratio->{$_}) } qw(low high mean)), 100 * $ratio->{error};
 }
 

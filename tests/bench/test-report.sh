@@ -73,6 +73,18 @@ like "unless the mean of several rounds is far from the target" \
 like "which is a matter of its standard error" "$(line Fast 2)" '>= 1\.6 met\?$'
 
 quiet
+samples fast rate nbdmount 139 200 280 220 260 210 250 180 300
+samples fast rate nbdfuse 100 100 100 100 100
+report
+like "rounds that the other has not do not count for that" "$(line Fast 2)" '>= 1\.4 met\?'
+
+quiet
+samples fast rate nbdmount 0 230 150
+samples fast rate nbdfuse 100 100 100
+report
+like "nothing has no geometric mean" "$(line Fast 2)" '1\.50 \(0\.00-2\.30\) >= 1\.4 met\?'
+
+quiet
 samples big ratio nbdmount 0.90 1.20 1.50 1.30 1.40 1.10 1.30
 report
 like "a limit is judged so, too" "$(line Big 2)" '1\.30 \(0\.90-1\.50\) x >= 0\.95 met$'
