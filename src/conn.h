@@ -109,7 +109,8 @@ struct command {
     uint64_t off;
     uint64_t len;
     void *buf;
-    bool behind; /* nobody waits for its answer: see conn-lead.c */
+    bool behind;   /* nobody waits for its answer: see conn-lead.c */
+    bool together; /* one connection may have it and all like it: see pool-submit.c */
     void *owner;
     /* Called exactly once, by an I/O thread, or one that leads (conn_lead), that holds
      * no lock; error is an errno or 0.

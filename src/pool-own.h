@@ -36,6 +36,7 @@ struct pool {
     struct replay *replay; /* NULL: nothing is remembered */
     unsigned n_servers;    /* does not change, as the next */
     bool spread;           /* reads go to all servers; nothing is written */
+    bool few_processors;   /* and the server has the same ones */
     atomic_uint n;         /* rises only */
     atomic_bool closing;
     atomic_bool ready; /* pool_begin was called */

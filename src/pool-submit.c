@@ -12,6 +12,10 @@
  * they are answered quickly, more of them than to the structured one; a server that has
  * to wait for its disk may do only so many at once for each connection.
  *
+ * What is read ahead goes to one connection where the server has the same two
+ * processors as we have: two of its threads that send large answers at once, and two of
+ * ours that receive them, only take those from each other.
+ *
  * Where reads are spread over several servers, the first is the one whose turn it is at
  * that place of the export.  While connections are live, no lock is taken here.
  */
@@ -23,6 +27,7 @@
 #define SPREAD        (UINT64_C(4) << 20) /* bytes from one server, then from the next */
 #define SIMPLE_BEFORE 32    /* in flight, before the other one is worth it */
 #define QUICK_NS      50000 /* a pace that is quick */
+#define TOGETHER      32    /* in flight on the one connection that has all */
 #define STATUS_MS     5000  /* to wait for a connection that may ask for block status */
 
 /* ---- which connection */
@@ -72,8 +77,22 @@ handicap(const struct pool *pool, const struct command *cmd, unsigned n)
     return 1;
 }
 
-static void
-submit_to_best(struct pool *pool, struct command *cmd, unsigned n)
+/* NULL: there is none that is to have all that cmd belongs to. */
+static struct conn *
+one_for_all(const struct pool *pool, const struct command *cmd, unsigned n)
+{
+    if (!cmd->together || !pool->few_processors || pool->spread)
+        return NULL;
+    for (unsigned i = 0; i < n; i++) {
+        struct conn *conn = pool->member[i].conn;
+        if (can_take(conn, cmd) && conn_in_flight(conn) < TOGETHER)
+            return conn;
+    }
+    return NULL;
+}
+
+static struct conn *
+least_busy(const struct pool *pool, const struct command *cmd, unsigned n)
 {
     unsigned first =
         pool->spread ? (unsigned)(cmd->off / SPREAD % pool->n_servers) % n : 0;
@@ -90,7 +109,15 @@ submit_to_best(struct pool *pool, struct command *cmd, unsigned n)
             best_load = load;
         }
     }
-    conn_submit(best, cmd);
+    return best;
+}
+
+static void
+submit_to_best(struct pool *pool, struct command *cmd, unsigned n)
+{
+    struct conn *conn = one_for_all(pool, cmd, n);
+
+    conn_submit(conn != NULL ? conn : least_busy(pool, cmd, n), cmd);
 }
 
 /* ---- those that wait for one */

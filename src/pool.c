@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-#define AUTOMATIC_MAX 4 /* connections, where nobody said how many */
+#define AUTOMATIC_MAX  4 /* connections, where nobody said how many */
+#define FEW_PROCESSORS 2 /* or a single one */
 
 static const struct conn_events conn_events = {
     .connecting = pool_connecting,
@@ -77,6 +78,8 @@ open_members(struct pool *pool, unsigned connections, bool read_only,
     pool->info = *info;
     pool->info.read_only |= read_only;
     pool->spread = pool->info.read_only && pool->n_servers > 1;
+    pool->few_processors = info->same_machine &&
+                           processors(FEW_PROCESSORS, AUTOMATIC_MAX) == FEW_PROCESSORS;
     pool->size = pool->member[0].size = info->size;
     pool->proof_buf = malloc(info->minimum);
     if (pool->proof_buf == NULL)

@@ -196,6 +196,7 @@ fetch_one(struct stream *stream)
         prefetch->used += chunk->end - chunk->off;
     if (good) {
         chunk->since_ns = now_ns;
+        chunk->cmd.together = window_is_quick(&stream->window);
         chunk_link(stream, chunk);
     }
     bool submit = good && chunk->buf != NULL;

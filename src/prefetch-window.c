@@ -33,7 +33,8 @@
 #define FLAT_MOST    3          /* after so many epochs without a rise */
 #define QUEUE        4          /* of the shortest time */
 #define SAME_ROOM_NS 1000000    /* a server whose shortest time is less is not far */
-#define EPOCH_NS     1000000    /* the rate is measured over at least this time */
+#define QUICK_NS     5000000
+#define EPOCH_NS     1000000 /* the rate is measured over at least this time */
 
 static bool
 is_from_start(const struct window *window)
@@ -137,6 +138,12 @@ window_fetched(struct window *window, int64_t took_ns)
     if (window->least_ns == 0 || took_ns < window->least_ns)
         window->least_ns = took_ns > 0 ? took_ns : 1;
     window->trip_ns += (took_ns - window->trip_ns) / 8;
+}
+
+bool
+window_is_quick(const struct window *window)
+{
+    return window->least_ns > 0 && window->least_ns <= QUICK_NS;
 }
 
 /* How long a fetch takes without the queue that we make ourselves. */

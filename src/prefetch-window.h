@@ -51,6 +51,9 @@ void window_skip(struct window *window, uint64_t off);
 /* A fetch took so long. */
 void window_fetched(struct window *window, int64_t took_ns);
 
+/* A fetch takes so little time that one connection has enough of them under way. */
+bool window_is_quick(const struct window *window);
+
 /* Bytes to have ahead of next, at most `most`; 0: the reader is not sequential. */
 size_t window_size(const struct window *window, size_t most);
 

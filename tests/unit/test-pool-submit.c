@@ -129,18 +129,61 @@ load(unsigned a, unsigned b, unsigned c)
 
 /* Which connection gets it. */
 static int
-goes_to(struct pool *pool, enum command_kind kind, uint64_t off, uint64_t len)
+of_command_goes_to(struct pool *pool, struct command *cmd)
 {
-    struct command cmd = {.kind = kind, .off = off, .len = len};
     int to = -1;
 
-    pool_submit(pool, &cmd);
+    pool_submit(pool, cmd);
     for (int i = 0; i < CONNS; i++) {
         if (fakes[i].got > 0)
             to = to == -1 && fakes[i].got == 1 ? i : -2;
         fakes[i].got = 0;
     }
     return to;
+}
+
+static int
+goes_to(struct pool *pool, enum command_kind kind, uint64_t off, uint64_t len)
+{
+    struct command cmd = {.kind = kind, .off = off, .len = len};
+
+    return of_command_goes_to(pool, &cmd);
+}
+
+static int
+ahead_goes_to(struct pool *pool)
+{
+    struct command cmd = {.kind = COMMAND_READ, .len = 1 << 20, .together = true};
+
+    return of_command_goes_to(pool, &cmd);
+}
+
+static void
+test_together(void)
+{
+    struct source source = {.retry_ms = FOREVER};
+    struct pool *pool = new_pool(&source);
+
+    load(5, 0, 0);
+    is_int(ahead_goes_to(pool), 1, "with many processors the least busy reads ahead");
+    pool->few_processors = true;
+    is_int(ahead_goes_to(pool), 0, "with few one connection does it all");
+    is_int(goes_to(pool, COMMAND_READ, 0, 1 << 20), 1,
+           "and another one what is not ahead");
+    load(31, 0, 0);
+    is_int(ahead_goes_to(pool), 0, "up to a bound");
+    load(32, 31, 0);
+    is_int(ahead_goes_to(pool), 1, "then the next one");
+    load(40, 33, 32);
+    is_int(ahead_goes_to(pool), 2, "and then the least busy");
+    load(5, 0, 0);
+    fakes[0].live = false;
+    is_int(ahead_goes_to(pool), 1, "one that is lost is passed over");
+    fakes[0].live = true;
+    pool->spread = true;
+    pool->n_servers = 2;
+    is_int(ahead_goes_to(pool), 1, "and several servers are all used");
+    free_pool(pool);
 }
 
 static void
@@ -262,6 +305,7 @@ int
 main(void)
 {
     test_choice();
+    test_together();
     test_spread();
     test_waiting();
     test_no_retry();

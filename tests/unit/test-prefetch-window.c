@@ -317,9 +317,24 @@ test_ends(void)
     is_int(window_fetch(SIZE_MAX / 8), M, "the largest fetch");
 }
 
+static void
+test_quick(void)
+{
+    struct window window = {0};
+
+    ok(!window_is_quick(&window), "nobody knows yet whether fetches are quick");
+    window_fetched(&window, 30 * MS);
+    ok(!window_is_quick(&window), "those of 30 ms are not");
+    window_fetched(&window, 2 * MS);
+    ok(window_is_quick(&window), "those of 2 ms are");
+    window_fetched(&window, 30 * MS);
+    ok(window_is_quick(&window), "also when one waited in our own queue");
+}
+
 int
 main(void)
 {
+    test_quick();
     test_ramp();
     test_trips();
     test_beginning();
