@@ -12,10 +12,13 @@
 #     BENCH_SHORT=        not empty: all small and once, to prove that the harness works
 #     BENCH_PROFILE=      not empty: perf watches the whole machine meanwhile; what each sample's
 #                         time went to is in the result's profile/ROW-PROGRAM-ROUND.txt
+#     BENCH_HOLD_MEMORY=  not empty: what is free is not given back to the machine's host until
+#                         this ends, where the kernel can be told that (by root; README.md)
 #     BENCH_STRICT=       not empty: a target that is missed makes the exit status 1
 here=$(cd "$(dirname "$0")" && pwd)
 . "${abs_top_srcdir:=$(cd "$here/../.." && pwd)}/tests/lib.sh"
 tap_done=1 # what this prints is not TAP
+. "$here/machine.sh"
 . "$here/servers.sh"
 . "$here/programs.sh"
 . "$here/rows.sh"
@@ -73,32 +76,6 @@ sample() {
     printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$round" "$row" "$program" "$1" "$2" "${3:-}" >>"$samples"
 }
 
-# What the machine can do at this moment, and how much of it was taken away.
-calibrate() {
-    said=$("$driver" calibrate) || exit 2
-    program=machine sample calibration "$(got calibration)"
-}
-
-facts() {
-    printf 'date\t%s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
-    printf 'kernel\t%s\n' "$(uname -sr)"
-    printf 'processors\t%s x %s\n' "$(nproc)" \
-        "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)"
-    printf 'memory\t%s MiB\n' "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)"
-    printf 'rounds\t%s\n' "$rounds"
-    printf 'full disk\t%s, nbdkit data, allocator=malloc\n' "$bench_size"
-    printf 'sparse disk\t%s with %s in %s pieces\n' "$(numfmt --to=iec "$sparse_bytes")" \
-        "$sparse_data" "$sparse_pieces"
-    printf 'copies of it\t%s\n' "to $(stat -f -c %T "$copy_folder")"
-    printf 'cold\t%s\n' "a fresh mount for each sample, which empties the page cache of the file"
-    printf 'server\t%s\n' "$(nbdkit --version)"
-    printf 'io_uring\t%s\n' "${no_io_uring:-usable}"
-    [ -z "${BENCH_PROFILE:-}" ] || printf 'profile\tperf is at work, so rates are lower\n'
-    for program in nbdmount ${BENCH_BASE:+base} nbdfuse qemu nbdcopy; do
-        [ -n "$(why_not "$program")" ] || printf '%s\t%s\n' "$program" "$(version_of "$program")"
-    done
-}
-
 # One program in one row, once.
 measure() {
     reason=$(why_not "$program") daemon_pid='' connections='' mount_options=''
@@ -142,6 +119,7 @@ ordered_rows() {
 
 no_io_uring=$(why_no_io_uring)
 set_copy_folder
+hold_memory
 row=facts round=0 program=machine
 facts >"$out/facts.tsv"
 begin=$SECONDS
@@ -156,7 +134,7 @@ for ((round = 1; round <= rounds; round++)); do
     compare_rows
 done
 [ ! -t 2 ] || printf '\r\033[K' >&2
-printf 'took\t%s s\n' $((SECONDS - begin)) >>"$out/facts.tsv"
+late_facts >>"$out/facts.tsv"
 stop_all
 
 code=0

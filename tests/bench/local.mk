@@ -11,6 +11,7 @@ TESTS += %D%/test-report.sh
 bench_files = \
 	%D%/bench.sh \
 	%D%/chart.gp \
+	%D%/machine.sh \
 	%D%/programs.sh \
 	%D%/report.pl \
 	%D%/rows.sh \
