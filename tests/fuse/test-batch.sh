@@ -11,9 +11,9 @@ start_nbdkit --filter=noextents memory 64M # what is known to be a hole is never
 policies() { sed -E 's/.*\) //' "/proc/$nbdmount_pid/task/"*/stat | cut -d ' ' -f 39 | sort -u | xargs; }
 policies_have() { policies | grep -qw "$1"; }
 [ "$(sed -E 's/.*\) //' /proc/self/stat | cut -d ' ' -f 39)" -eq 0 ] || skip_all "this is not run under SCHED_OTHER"
-# With all threads there.
+# With all threads there; what is read ahead would be several commands at once.
 mount_it() {
-    start_nbdmount "$uri" "$(new_dir mnt)"
+    start_nbdmount -o readahead=0 "$uri" "$(new_dir mnt)"
     dd if="$mnt/nbd" of=/dev/null bs=4k count=1000 iflag=direct status=none
 }
 one_at_a_time() { dd if="$mnt/nbd" of=/dev/null bs=4k count=2000 iflag=direct status=none; }
