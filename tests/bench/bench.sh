@@ -126,6 +126,7 @@ begin=$SECONDS
 for ((round = 1; round <= rounds; round++)); do
     for row in $(ordered_rows); do
         calibrate
+        warm_server "${row_server[$row]}"
         for program in $(ordered_programs); do
             [ ! -t 2 ] || printf '\r\033[Kround %d of %d: %s, %s' "$round" "$rounds" "$row" "$program" >&2
             measure

@@ -50,6 +50,24 @@ new_server() { # NAME
     server_state[$1]="uri='$uri' sock='$sock' port='$port' kind=$kind size=$size server_pid=$server_pid"
 }
 
+# What it serves is read once before each row: the machine's host may have taken memory that
+# nobody used for a minute or two, and the first program would pay for getting it back.
+warm_server() { # NAME
+    local program=nbdmount connections='' mount_options=''
+    case $1 in
+    mem | delay-* | tcp | tls)
+        use_server "$1" && mount_program || return 0 # the row will say why not
+        timeout "$row_seconds" cat "$file" >/dev/null
+        unmount_program
+        ;;
+    sparse)
+        use_server "$1" || return 0
+        cp --sparse=always "$tmp/sparse.img" "$copy_folder/warm.img"
+        rm -f "$copy_folder/warm.img"
+        ;;
+    esac
+}
+
 # A disk with data everywhere: one allocation, no lock between two readers.
 set_full_disk() {
     full_disk=(data "data=0x55*$bench_bytes" "size=$bench_bytes" allocator=malloc)
