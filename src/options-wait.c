@@ -16,7 +16,7 @@
 const struct wait_options wait_options_default = {
     .retry_ms = 60000,
     .timeout_ms = -1,
-    .replay = (size_t)64 << 20,
+    .replay = (size_t)32 << 20,
 };
 
 static bool
