@@ -80,6 +80,17 @@ with_log
 ok "8 MiB through a log of 1 MiB: nothing is lost" cmp "$mnt/nbd" "$tmp/want"
 at_most "and not all is sent again" \
     "$(sed -n 's/.*sent \([0-9]*\) changes.*/\1/p' "$nbdmount_log")" 100
+stop_nbdmount
+
+# What was remembered may be more than is to be from now on.
+with_log -o replay=64M
+both bs=64k count=96 skip=32
+killed "$nbdmount_pid"
+killed "$server"
+nok "6 MiB that the server has forgotten" cmp "$image" "$tmp/want"
+forgetful
+with_log -o replay=1M
+ok "from a log, with 1 MiB to remember: nothing is lost" cmp "$mnt/nbd" "$tmp/want"
 
 # What is damaged, and what was torn.
 both bs=4096 seek=10 count=1
