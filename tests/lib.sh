@@ -22,7 +22,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/nbdmount-test.XXXXXX") || exit 99
 tmp=$(realpath "$tmp")
 nbdmount=${NBDMOUNT:-$abs_top_builddir/src/nbdmount}
 if [ -z "${NBDMOUNT:-}" ] && [ -x "$abs_top_builddir/src/.libs/nbdmount" ]; then
-    # What Libtool puts in its place does the same, and takes ten times as long.
+    # What Libtool puts in its place does the same, and takes several times as long.
     nbdmount=$tmp/.program/nbdmount
     mkdir "$tmp/.program"
     printf '#!/bin/sh\nexport LD_LIBRARY_PATH=%q${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\nexec %q "$@"\n' \

@@ -39,7 +39,8 @@ late_facts() {
 # A virtual machine's kernel reports it to the host, which takes it (free page reporting). That
 # takes a part of the processors' time, in the middle of a sample too, and what it took is slow
 # to come back. These say how long a page has to be free and, whatever that is, how much may
-# wait; few kernels have them.
+# wait; few kernels have them. What is free for longer than a minute, the most that can be said,
+# goes all the same.
 reporting=/sys/module/page_reporting/parameters
 memory_is_held='' reported_before=0 settings_before=()
 held_settings=(min_free_ms=60000 max_waiting_mib=1048576)
