@@ -6,7 +6,8 @@
 #include "processors.h"
 
 #define SPIN_NS   100000 /* what it may cost a virtual machine to sleep and be woken */
-#define WORTH_IT  4      /* so many waits more were short than were long */
+#define PAUSE_NS  5000 /* between two looks, which take locks from who is waited for */
+#define WORTH_IT  4    /* so many waits more were short than were long */
 #define WORTH_MAX 8
 #define FAILED    2  /* a long wait counts for so many short ones */
 #define TRY_OTHER 31 /* one wait in so many is as seems worse: that may change */
@@ -39,10 +40,27 @@ spin_begin(struct spin *spin)
     return spin->looks;
 }
 
+/* Leaves the processor's units to its other thread, where it has two. */
+static void
+relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 bool
 spin_goes_on(const struct spin *spin)
 {
-    return conn_clock_ns() - spin->begin_ns < SPIN_NS;
+    int64_t looked_ns = conn_clock_ns(), now_ns = looked_ns;
+
+    while (now_ns - spin->begin_ns < SPIN_NS && now_ns - looked_ns < PAUSE_NS) {
+        relax();
+        now_ns = conn_clock_ns();
+    }
+    return now_ns - spin->begin_ns < SPIN_NS;
 }
 
 int

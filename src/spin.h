@@ -23,7 +23,8 @@ struct spin {
     int64_t begin_ns;
 };
 
-/* A wait begins.  True: it is worth looking, as long as spin_goes_on. */
+/* A wait begins.  True: it is worth looking, as long as spin_goes_on, which lets some
+ * microseconds pass between two looks. */
 bool spin_begin(struct spin *spin);
 bool spin_goes_on(const struct spin *spin);
 

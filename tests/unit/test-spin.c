@@ -14,6 +14,7 @@
 #define SHORT_NS 50000
 #define LONG_NS  1000000000
 #define LOOK_NS  100000
+#define PAUSE_NS 2000
 
 /* The wait that has begun has taken so many nanoseconds, as far as it can tell. */
 static void
@@ -106,6 +107,23 @@ test_worth(void)
     ok(needed <= 2 * most, "a thousand long waits are forgotten like a few");
 }
 
+/* Who is waited for needs the locks that each look takes. */
+static void
+test_pause(void)
+{
+    struct spin spin = {.begin_ns = conn_clock_ns()};
+    int64_t begin = spin.begin_ns;
+    int looks = 0;
+
+    while (spin_goes_on(&spin))
+        looks++;
+    int64_t ns = conn_clock_ns() - begin;
+    ok(ns >= LOOK_NS, "it goes on for a while");
+    ok(looks > 0 && looks <= LOOK_NS / PAUSE_NS, "some microseconds between two looks");
+    spin.begin_ns = conn_clock_ns() - LOOK_NS;
+    ok(!spin_goes_on(&spin), "but not when it is time to sleep");
+}
+
 static void
 test_better(void)
 {
@@ -130,6 +148,7 @@ int
 main(void)
 {
     test_worth();
+    test_pause();
     test_better();
     done_testing();
 }
