@@ -6,8 +6,8 @@
 #include "processors.h"
 
 #define SPIN_NS   100000 /* what it may cost a virtual machine to sleep and be woken */
-#define PAUSE_NS  5000 /* between two looks, which take locks from who is waited for */
-#define WORTH_IT  4    /* so many waits more were short than were long */
+#define PAUSE_NS  5000   /* between two looks: without it those waited for are slower */
+#define WORTH_IT  4      /* so many waits more were short than were long */
 #define WORTH_MAX 8
 #define FAILED    2  /* a long wait counts for so many short ones */
 #define TRY_OTHER 31 /* one wait in so many is as seems worse: that may change */

@@ -27,7 +27,7 @@ copy_cold() {
     start=$(now_ms)
     run timeout 60 cp "$@" "$mnt/nbd" "$copy"
     took=$(($(now_ms) - start))
-    diag "cp $* took $took ms"
+    diag "cp${*:+ $*} took $took ms"
 }
 
 # copy_in_time NAME CP-OPTIONS...

@@ -107,18 +107,25 @@ test_worth(void)
     ok(needed <= 2 * most, "a thousand long waits are forgotten like a few");
 }
 
-/* Who is waited for needs the locks that each look takes. */
+/* To look without a pause makes those slower who are waited for. */
 static void
 test_pause(void)
 {
-    struct spin spin = {.begin_ns = conn_clock_ns()};
-    int64_t begin = spin.begin_ns;
+    struct spin spin = {0};
+    int64_t least_ns = INT64_MAX;
     int looks = 0;
 
-    while (spin_goes_on(&spin))
-        looks++;
-    int64_t ns = conn_clock_ns() - begin;
-    ok(ns >= LOOK_NS, "it goes on for a while");
+    /* Others may have the processor in one of these waits, hardly in all of them. */
+    for (int i = 0; i < 20; i++) {
+        int n = 0;
+        spin.begin_ns = conn_clock_ns();
+        while (spin_goes_on(&spin))
+            n++;
+        int64_t ns = conn_clock_ns() - spin.begin_ns;
+        least_ns = ns < least_ns ? ns : least_ns;
+        looks = n > looks ? n : looks;
+    }
+    ok(least_ns >= LOOK_NS, "it goes on for a while");
     ok(looks > 0 && looks <= LOOK_NS / PAUSE_NS, "some microseconds between two looks");
     spin.begin_ns = conn_clock_ns() - LOOK_NS;
     ok(!spin_goes_on(&spin), "but not when it is time to sleep");
