@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OURS "fuse.nbdmount"
+#define OURS      "fuse.nbdmount"
+#define AUTOMOUNT "autofs"
 
 /* Whether a field of mountinfo, where blanks and the like are octal, is that path. */
 static bool
@@ -64,6 +65,17 @@ mountinfo_find(const char *path, char **type)
     if (mounts != NULL)
         fclose(mounts);
     return found;
+}
+
+bool
+mountinfo_is_busy(const char *path)
+{
+    char *type = NULL;
+    bool busy =
+        mountinfo_find(path, &type) && (type == NULL || strcmp(type, AUTOMOUNT) != 0);
+
+    free(type);
+    return busy;
 }
 
 static int

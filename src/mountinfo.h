@@ -13,6 +13,10 @@
  * for the caller to free. */
 bool mountinfo_find(const char *path, char **type);
 
+/* Whether what is mounted there is in the way.  An automounter's own mount is not: it
+ * is there for others to mount on. */
+bool mountinfo_is_busy(const char *path);
+
 /* Takes away what is mounted there if it is a mount of nbdmount whose daemon is gone.
  * 1: it was there and is gone now.  0: there is no such mount.  -errno: there is one
  * that does not go, or that is not ours, and *why says so, for the caller to free. */

@@ -83,7 +83,7 @@ session_check_mountpoint(const struct options *options, char **path, bool *is_di
     *path = realpath(mountpoint, NULL);
     if (*path == NULL)
         return refuse(why, "mountpoint %s: %s", mountpoint, strerror(errno));
-    if (mountinfo_find(*path, NULL)) {
+    if (mountinfo_is_busy(*path)) {
         free(*path);
         *path = NULL;
         return refuse(why,

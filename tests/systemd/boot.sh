@@ -71,8 +71,10 @@ fi
 
 # ---- the container
 
+devices=(--bind=/dev/fuse)
+[ ! -c /dev/autofs ] || devices+=(--bind=/dev/autofs)
 start boot systemd-nspawn --quiet --register=no --keep-unit --console=pipe \
-    --machine="nbdmount-$$" -D "$root" --boot --bind=/dev/fuse --capability=CAP_SYS_ADMIN
+    --machine="nbdmount-$$" -D "$root" --boot "${devices[@]}" --capability=CAP_SYS_ADMIN
 boot_pid=$started_pid
 leader() { leader=$(pgrep -P "$boot_pid" -x systemd); }
 wait_for leader || { diag_file "$started_log"; bail_out "no systemd in the container"; }
