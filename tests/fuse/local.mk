@@ -1,11 +1,13 @@
 # local.mk - what tests/fuse adds to tests/Makefile.am
 check_PROGRAMS += %D%/sparsefile %D%/readahead %D%/interrupted-open %D%/crowd \
 	%D%/conn-refused %D%/replay-refused %D%/steps %D%/appends %D%/many-processors %D%/denied \
-	%D%/overtake
+	%D%/overtake %D%/automounter
 %C%_sparsefile_SOURCES = %D%/sparsefile.c
 %C%_sparsefile_LDADD =
 %C%_denied_SOURCES = %D%/denied.c
 %C%_denied_LDADD =
+%C%_automounter_SOURCES = %D%/automounter.c
+%C%_automounter_LDADD =
 %C%_overtake_SOURCES = %D%/overtake.c
 %C%_overtake_LDADD = -lpthread
 %C%_steps_SOURCES = %D%/steps.c
@@ -48,7 +50,7 @@ fuse_tests = \
 	%D%/test-lifecycle.sh \
 	%D%/test-refused.sh \
 	%D%/test-options.sh \
-	%D%/test-all.sh %D%/test-list.sh %D%/test-map.sh %D%/test-tls.sh %D%/test-session.sh %D%/test-mount.sh %D%/test-handover.sh %D%/test-choice.sh %D%/test-names.sh \
+	%D%/test-all.sh %D%/test-list.sh %D%/test-map.sh %D%/test-tls.sh %D%/test-session.sh %D%/test-mount.sh %D%/test-handover.sh %D%/test-automount.sh %D%/test-choice.sh %D%/test-names.sh \
 	%D%/test-meta-context.sh \
 	%D%/test-command.sh \
 	%D%/test-server-dies.sh %D%/test-service.sh %D%/test-status.sh %D%/test-status-all.sh \
