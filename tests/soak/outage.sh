@@ -7,20 +7,22 @@
 . "$abs_top_srcdir/tests/soak/servers.sh"
 need_fuse
 need_program fio
-need_nbdkit file --filter=delay
+need_nbdkit file --filter=rate
 outage=${OUTAGE_SECONDS:-2}
 WAIT_SECONDS=$((WAIT_SECONDS + outage))
 diag "OUTAGE_SECONDS=$outage"
 image=$tmp/disk.img
 milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
-# Each program has a part of the disk; together they would need long on this server.
+# Each program has a part of the disk. 512 KiB a second is what this server reads for them
+# and as much is what it writes, but at first: none ends before the last has begun, even
+# where that takes many seconds.
 dd if=/dev/urandom of="$image" bs=1M count=32 status=none
 truncate -s 64M "$image"
 cp "$image" "$tmp/want"
 dd if=/dev/urandom of="$tmp/new" bs=1M count=16 status=none
 dd if="$tmp/new" of="$tmp/want" bs=1M seek=32 conv=notrunc status=none
-start_server --filter=delay file "$image" rdelay=200ms wdelay=500ms
+start_server --filter=rate file "$image" rate=4M
 start_nbdmount "nbd+unix:///?socket=$sock" "$(new_dir mnt)"
 
 # begin NAME COMMAND...: its process in ${pids[NAME]}, what it says in $tmp/NAME.log.
