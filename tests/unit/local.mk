@@ -44,7 +44,7 @@ unit_daemon_tests = %D%/test-extent-map %D%/test-export-path %D%/test-options %D
 	%D%/test-prefetch-window %D%/test-json %D%/test-latency %D%/test-log \
 	%D%/test-quota %D%/test-replay-format %D%/test-replay-log %D%/test-map-picture \
 	%D%/test-batch %D%/test-bundle %D%/test-spin %D%/test-buffer %D%/test-received %D%/test-behind \
-	%D%/test-pool-submit %D%/test-gather %D%/test-ask
+	%D%/test-pool-submit %D%/test-gather %D%/test-ask %D%/test-mountinfo
 check_PROGRAMS += $(unit_daemon_tests)
 TESTS += $(unit_daemon_tests)
 %C%_test_extent_map_LDADD = $(src_all)
@@ -68,6 +68,8 @@ TESTS += $(unit_daemon_tests)
 %C%_test_gather_LDADD = $(src_all) -lpthread
 %C%_test_gather_LDFLAGS = -Wl,--wrap=conn_hand_over
 %C%_test_ask_LDADD = $(src_all) -lpthread
+%C%_test_mountinfo_LDADD = $(src_all)
+%C%_test_mountinfo_LDFLAGS = -Wl,--wrap=fopen,--wrap=fopen64
 %C%_test_spin_LDADD = $(src_all)
 %C%_test_behind_LDADD = $(src_all) -lpthread
 %C%_test_buffer_LDADD = $(src_all) -lpthread
